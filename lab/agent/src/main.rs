@@ -1,0 +1,3 @@
+//! The orchestrator's agent: init of the machine under test.
+
+fn main() {}

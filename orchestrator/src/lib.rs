@@ -1,0 +1,7 @@
+//! Test orchestrator for Linux memory-management patch series.
+//!
+//! Data goes left to right once: `series` → `tree` → `build` → `lab` → `suite` → `compare` → `report`; `run` plans
+//! and drives them. See `docs/architecture.md`.
+
+pub mod process;
+pub mod words;

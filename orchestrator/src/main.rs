@@ -1,0 +1,3 @@
+//! The `orchestrator` program.
+
+fn main() {}

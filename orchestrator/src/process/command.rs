@@ -1,0 +1,460 @@
+//! Building, running and stopping one process.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio_util::sync::CancellationToken;
+
+use super::{Sandbox, spawner};
+
+/// Longest line handed to a callback, in bytes; the rest of a longer one comes as further lines.
+const LINE_LIMIT: u64 = 64 * 1024;
+
+/// Which stream a line came on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal that we did not send ended it.
+    Signal(i32),
+    /// It overran its deadline and was stopped.
+    Deadline,
+    /// The run was interrupted and it was stopped.
+    Cancelled,
+}
+
+/// The result of a process that was started.
+#[derive(Debug, Clone)]
+pub struct Exit {
+    /// How it ended.
+    pub end: End,
+    /// Wall time.
+    pub wall: Duration,
+    /// CPU time of it and of all descendants that were waited for.
+    pub cpu: Duration,
+}
+
+impl Exit {
+    /// True when it exited with code 0.
+    pub fn success(&self) -> bool {
+        self.end == End::Code(0)
+    }
+}
+
+/// A process that could not be started or talked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The program is not installed.
+    #[error("{program} is not installed or not in PATH ({source})")]
+    NotFound {
+        /// Program name.
+        program: String,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// Any other trouble.
+    #[error("running {program}: {source}")]
+    Io {
+        /// Program name.
+        program: String,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+}
+
+/// A process to run. Nothing of the caller's environment reaches it but `PATH`.
+#[derive(Debug, Clone)]
+pub struct Command {
+    program: String,
+    args: Vec<String>,
+    cwd: Utf8PathBuf,
+    env: BTreeMap<String, String>,
+    stdin: Option<Vec<u8>>,
+    deadline: Option<Duration>,
+    grace: Duration,
+    log: Option<Utf8PathBuf>,
+    sandbox: Option<Sandbox>,
+    death_signal: Signal,
+}
+
+impl Command {
+    /// A process that runs `program` in folder `cwd`.
+    pub fn new(program: impl Into<String>, cwd: impl Into<Utf8PathBuf>) -> Self {
+        let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
+        let fixed = [("PATH", path.as_str()), ("LC_ALL", "C"), ("TZ", "UTC")];
+        Command {
+            program: program.into(),
+            args: Vec::new(),
+            cwd: cwd.into(),
+            env: fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            stdin: None,
+            deadline: None,
+            grace: Duration::from_secs(5),
+            log: None,
+            sandbox: None,
+            death_signal: Signal::SIGTERM,
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Lets a variable of the caller's environment through, where it is set.
+    pub fn inherit(self, name: &str) -> Self {
+        match std::env::var(name) {
+            Ok(value) => self.env(name, value),
+            Err(_) => self,
+        }
+    }
+
+    /// Bytes for its standard input; without them it is empty.
+    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = Some(bytes);
+        self
+    }
+
+    /// Stops it after this long.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Appends both streams to a file as they come.
+    pub fn log(mut self, file: impl Into<Utf8PathBuf>) -> Self {
+        self.log = Some(file.into());
+        self
+    }
+
+    /// Confines it.
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = Some(sandbox);
+        self
+    }
+
+    /// The signal it gets when the orchestrator dies without a chance to stop it (default TERM, which lets make
+    /// remove half-written targets; a sandboxed process is always killed with all its children).
+    pub fn death_signal(mut self, signal: Signal) -> Self {
+        self.death_signal = signal;
+        self
+    }
+
+    fn argv(&self) -> Vec<String> {
+        let inner = std::iter::once(self.program.clone()).chain(self.args.iter().cloned());
+        match &self.sandbox {
+            None => inner.collect(),
+            Some(sandbox) => {
+                std::iter::once("bwrap".to_owned()).chain(sandbox.arguments(&self.cwd)).chain(inner).collect()
+            }
+        }
+    }
+
+    /// A shell command that repeats it, without the sandbox.
+    pub fn replay(&self) -> String {
+        let env = self
+            .env
+            .iter()
+            .filter(|(name, _)| name.as_str() != "PATH")
+            .map(|(name, value)| format!("{name}={}", quote(value)));
+        let words = std::iter::once(&self.program).chain(&self.args).map(|word| quote(word));
+        let line: Vec<String> = env.chain(words).collect();
+        format!("cd {} && {}", quote(self.cwd.as_str()), line.join(" "))
+    }
+
+    /// Runs it to its end, or until its deadline or `cancel`; `on_line` sees every line of output as it comes.
+    ///
+    /// # Errors
+    /// When it cannot be started or its streams or log fail. A process that ran and failed is an [`Exit`].
+    pub async fn run(
+        &self,
+        cancel: &CancellationToken,
+        mut on_line: impl FnMut(Stream, &str),
+    ) -> Result<Exit, ProcessError> {
+        let io = |source| ProcessError::Io { program: self.program.clone(), source };
+        let start = Instant::now();
+        let mut child = self.spawn().await?;
+        let group = Pid::from_raw(child.id().cast_signed());
+        let mut guard = GroupGuard(Some(group));
+        let stdin = child.stdin.take();
+        let stdout = tokio::process::ChildStdout::from_std(child.stdout.take().expect("piped")).map_err(io)?;
+        let stderr = tokio::process::ChildStderr::from_std(child.stderr.take().expect("piped")).map_err(io)?;
+        if let (Some(stdin), Some(bytes)) = (stdin, self.stdin.clone()) {
+            let mut stdin = tokio::process::ChildStdin::from_std(stdin).map_err(io)?;
+            // A child that does not read its input closes the pipe; that is its business.
+            tokio::spawn(async move { stdin.write_all(&bytes).await.ok() });
+        }
+        let mut log = match &self.log {
+            Some(path) => {
+                let file = tokio::fs::OpenOptions::new().create(true).append(true).open(path).await.map_err(io)?;
+                Some(tokio::io::BufWriter::new(file))
+            }
+            None => None,
+        };
+        // wait4 also gives the CPU time; it blocks, so it has a thread of its own.
+        let mut waiter = tokio::task::spawn_blocking(move || wait(group));
+        let (lines, mut inbox) = tokio::sync::mpsc::channel(1024);
+        let readers = [
+            tokio::spawn(read_lines(stdout, Stream::Out, lines.clone())),
+            tokio::spawn(read_lines(stderr, Stream::Err, lines)),
+        ];
+        let deadline = tokio::time::sleep(self.deadline.unwrap_or(Duration::from_secs(365 * 86400)));
+        tokio::pin!(deadline);
+        let mut stopped = None;
+        let mut kill_at = None;
+        let mut status = None;
+        let mut drained = false;
+        while !(drained && status.is_some()) {
+            let kill = async {
+                match kill_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                line = inbox.recv(), if !drained => match line {
+                    Some((stream, bytes)) => {
+                        if let Some(log) = &mut log {
+                            log.write_all(&bytes).await.map_err(io)?;
+                        }
+                        let text = String::from_utf8_lossy(&bytes);
+                        on_line(stream, text.trim_end_matches(['\n', '\r']));
+                    }
+                    None => drained = true,
+                },
+                ended = &mut waiter, if status.is_none() => {
+                    status = Some(ended.map_err(|error| io(std::io::Error::other(error)))?.map_err(io)?);
+                    // A grandchild that kept the pipes open must not keep us.
+                    let _ = killpg(group, Signal::SIGKILL);
+                }
+                () = &mut deadline, if stopped.is_none() => {
+                    stopped = Some(End::Deadline);
+                    kill_at = Some(tokio::time::Instant::now() + self.grace);
+                    let _ = killpg(group, Signal::SIGTERM);
+                }
+                () = cancel.cancelled(), if stopped.is_none() => {
+                    stopped = Some(End::Cancelled);
+                    kill_at = Some(tokio::time::Instant::now() + self.grace);
+                    let _ = killpg(group, Signal::SIGTERM);
+                }
+                () = kill => {
+                    kill_at = None;
+                    let _ = killpg(group, Signal::SIGKILL);
+                }
+            }
+        }
+        guard.0 = None;
+        for reader in readers {
+            reader.abort();
+        }
+        if let Some(mut log) = log {
+            log.flush().await.map_err(io)?;
+        }
+        let (status, cpu) = status.expect("the loop ends only with a status");
+        let end = stopped.unwrap_or_else(|| match (status.code(), status.signal()) {
+            (Some(code), _) => End::Code(code),
+            (None, signal) => End::Signal(signal.unwrap_or(0)),
+        });
+        Ok(Exit { end, wall: start.elapsed(), cpu })
+    }
+
+    /// Runs it and gives its standard output; anything but exit code 0 is an error that quotes its standard error.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not exit with 0.
+    pub async fn output(&self, cancel: &CancellationToken) -> Result<String, ProcessError> {
+        let mut out = String::new();
+        let mut err = String::new();
+        let exit = self
+            .run(cancel, |stream, line| {
+                let text = if stream == Stream::Out { &mut out } else { &mut err };
+                text.push_str(line);
+                text.push('\n');
+            })
+            .await?;
+        if exit.success() {
+            return Ok(out);
+        }
+        let how = match exit.end {
+            End::Code(code) => format!("exit code {code}"),
+            End::Signal(signal) => format!("signal {signal}"),
+            End::Deadline => "stopped at its deadline".to_owned(),
+            End::Cancelled => "interrupted".to_owned(),
+        };
+        let source = std::io::Error::other(format!("{how}: {}", err.trim()));
+        Err(ProcessError::Io { program: self.program.clone(), source })
+    }
+
+    async fn spawn(&self) -> Result<std::process::Child, ProcessError> {
+        let argv = self.argv();
+        let mut command = std::process::Command::new(&argv[0]);
+        command.args(&argv[1..]).env_clear().envs(&self.env).process_group(0);
+        command.current_dir(if self.sandbox.is_some() { Utf8Path::new("/") } else { &self.cwd });
+        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let signal = if self.sandbox.is_some() { Signal::SIGKILL } else { self.death_signal };
+        // SAFETY: prctl is async-signal-safe and the closure allocates nothing.
+        unsafe {
+            command.pre_exec(move || nix::sys::prctl::set_pdeathsig(signal).map_err(Into::into));
+        }
+        spawner::spawn(command).await.map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => ProcessError::NotFound { program: argv[0].clone(), source },
+            _ => ProcessError::Io { program: argv[0].clone(), source },
+        })
+    }
+}
+
+/// Kills the group when the future is dropped before the process ended.
+struct GroupGuard(Option<Pid>);
+
+impl Drop for GroupGuard {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+}
+
+fn wait(pid: Pid) -> std::io::Result<(std::process::ExitStatus, Duration)> {
+    let mut status = 0;
+    // SAFETY: an all-zero rusage is a valid value, and both pointers are to live locals.
+    let mut usage: nix::libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: as above; the pid is a child of ours that only this function waits for.
+        let got = unsafe { nix::libc::wait4(pid.as_raw(), &raw mut status, 0, &raw mut usage) };
+        if got == pid.as_raw() {
+            break;
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    let time = |t: nix::libc::timeval| {
+        Duration::from_secs(t.tv_sec.unsigned_abs()) + Duration::from_micros(t.tv_usec.unsigned_abs())
+    };
+    Ok((std::process::ExitStatus::from_raw(status), time(usage.ru_utime) + time(usage.ru_stime)))
+}
+
+async fn read_lines(
+    source: impl AsyncRead + Unpin,
+    stream: Stream,
+    lines: tokio::sync::mpsc::Sender<(Stream, Vec<u8>)>,
+) {
+    let mut reader = BufReader::new(source);
+    loop {
+        let mut line = Vec::new();
+        match (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                if lines.send((stream, line)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Quotes a word for a POSIX shell where it needs it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./,:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        Command::new("sh", "/").args(["-c", script])
+    }
+
+    #[tokio::test]
+    async fn streams_lines_and_reports_the_code() {
+        let mut seen = Vec::new();
+        let exit = shell("echo one; echo two >&2; exit 3")
+            .run(&CancellationToken::new(), |stream, line| seen.push((stream, line.to_owned())))
+            .await
+            .unwrap();
+        assert_eq!(exit.end, End::Code(3));
+        seen.sort_by_key(|(_, line)| line.clone());
+        assert_eq!(seen, [(Stream::Out, "one".to_owned()), (Stream::Err, "two".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_ends_a_process_that_ignores_term() {
+        let mut command =
+            shell("trap '' TERM; while :; do read x < /dev/zero; done").deadline(Duration::from_millis(50));
+        command.grace = Duration::from_millis(50);
+        let exit = command.run(&CancellationToken::new(), |_, _| ()).await.unwrap();
+        assert_eq!(exit.end, End::Deadline);
+    }
+
+    #[tokio::test]
+    async fn cancelling_ends_the_whole_group() {
+        let cancel = CancellationToken::new();
+        let stop = cancel.clone();
+        let mut pid = String::new();
+        let exit = shell("sleep 1000 & echo $!; wait")
+            .run(&cancel, |_, line| {
+                pid = line.to_owned();
+                stop.cancel();
+            })
+            .await
+            .unwrap();
+        assert_eq!(exit.end, End::Cancelled);
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "the grandchild still runs: {stat}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let error = Command::new("no-such-program", "/").run(&CancellationToken::new(), |_, _| ()).await.unwrap_err();
+        assert!(matches!(error, ProcessError::NotFound { ref program, .. } if program == "no-such-program"));
+    }
+
+    #[tokio::test]
+    async fn the_environment_is_an_allow_list() {
+        let output = Command::new("env", "/").env("A", "b").output(&CancellationToken::new()).await.unwrap();
+        let names: Vec<&str> = output.lines().filter_map(|line| line.split('=').next()).collect();
+        assert_eq!(names, ["A", "LC_ALL", "PATH", "TZ"]);
+    }
+
+    #[test]
+    fn replay_quotes_what_a_shell_would_split() {
+        let line = Command::new("make", "/a b").args(["O=/x", "KCFLAGS=-g -O2"]).replay();
+        assert_eq!(line, "cd '/a b' && LC_ALL=C TZ=UTC make O=/x 'KCFLAGS=-g -O2'");
+    }
+}

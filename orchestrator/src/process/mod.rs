@@ -1,0 +1,12 @@
+//! The one wrapper that spawns processes.
+//!
+//! Every program the orchestrator runs goes through [`Command`]: it gets a process group of its own, dies with the
+//! orchestrator, sees only an allow-listed environment, is stopped by a deadline ladder (TERM, grace, KILL), streams
+//! its output to a log and to a callback, and can be printed as a shell command that repeats it.
+
+mod command;
+mod sandbox;
+mod spawner;
+
+pub use command::{Command, End, Exit, ProcessError, Stream};
+pub use sandbox::{Sandbox, SandboxProbe};

@@ -1,0 +1,134 @@
+//! Builds: what making one revision with one kconfig gave.
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Revision};
+
+/// How bad a diagnostic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// A warning; the build goes on.
+    Warning,
+    /// An error; the build fails.
+    Error,
+}
+
+/// Which tool spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tool {
+    /// gcc or clang.
+    Compiler,
+    /// ld.
+    Linker,
+    /// scripts/mod/modpost.
+    Modpost,
+    /// scripts/kconfig.
+    Kconfig,
+    /// objtool.
+    Objtool,
+    /// sparse.
+    Sparse,
+    /// make itself or an unknown tool.
+    Make,
+}
+
+/// One message of a build tool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Severity.
+    pub level: Level,
+    /// Who said it.
+    pub tool: Tool,
+    /// Source path relative to the tree; empty when the tool named none.
+    pub file: String,
+    /// Line, 0 when unknown.
+    pub line: u32,
+    /// Function it was "In function", when the tool said so.
+    pub function: Option<String>,
+    /// Message, without file and option.
+    pub message: String,
+    /// Option that enables it, e.g. `-Wunused-variable`.
+    pub option: Option<String>,
+    /// The lines as printed (message, source excerpt, notes).
+    pub text: String,
+}
+
+/// How a build ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "how")]
+pub enum BuildOutcome {
+    /// Everything asked for was made.
+    Built,
+    /// The kernel's own fault: it does not compile, link or configure.
+    Failed {
+        /// One line: the first error.
+        reason: String,
+    },
+    /// The kernel is fine but the selftests of this revision do not build.
+    SelftestsFailed {
+        /// One line: the first error.
+        reason: String,
+    },
+    /// Trouble of ours or the host's (disk full, killed, sandbox): says nothing about the series.
+    Infra {
+        /// One line.
+        reason: String,
+    },
+    /// Not tried.
+    NotRun {
+        /// Why, e.g. `cross compiler missing: apt-get install gcc-aarch64-linux-gnu`.
+        reason: String,
+    },
+}
+
+/// What a build left, all content-hashed with blake3 (hex).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artefacts {
+    /// Folder in the cache that holds them.
+    pub dir: Utf8PathBuf,
+    /// Hash of the bootable image and modules together; `None` for kind compile or a failed build.
+    pub image: Option<String>,
+    /// File name of the image inside `dir`.
+    pub image_file: Option<String>,
+    /// Module files inside `dir`, in load order.
+    pub modules: Vec<String>,
+    /// Hash of the selftest programs together.
+    pub selftests: Option<String>,
+    /// Selftest files inside `dir`, e.g. `selftests/hmm-tests`.
+    pub selftest_files: Vec<String>,
+}
+
+/// The record of one build. Same key, same record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRecord {
+    /// Content key (blake3 hex) of everything that determines the result.
+    pub key: String,
+    /// Revision built.
+    pub revision: Revision,
+    /// Kconfig name.
+    pub kconfig: String,
+    /// Kind of the kconfig.
+    pub kind: Kind,
+    /// How it ended.
+    pub outcome: BuildOutcome,
+    /// All diagnostics that hold for this revision: those printed now and those of objects that did not need
+    /// rebuilding.
+    pub diagnostics: Vec<Diagnostic>,
+    /// For kind compile: the objects compiled. Empty otherwise.
+    pub compiled: Vec<String>,
+    /// What was left.
+    pub artefacts: Artefacts,
+    /// Whether the build ran without network, credentials and home directory; else why not.
+    pub sandbox: Result<(), String>,
+    /// Log file in `artefacts.dir`.
+    pub log: String,
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// CPU time of all children in milliseconds.
+    pub cpu_ms: u64,
+    /// The command line that repeats it.
+    pub replay: String,
+}

@@ -1,0 +1,27 @@
+//! The shared words of the project: plain data that the rooms hand to each other.
+//!
+//! Every type here is a word of `docs/glossary.md`. Nothing in this module does I/O.
+
+mod boot;
+mod build;
+mod event;
+mod finding;
+mod kconfig;
+mod machine;
+mod revision;
+mod series;
+mod suite;
+mod tree;
+mod verdict;
+
+pub use boot::*;
+pub use build::*;
+pub use event::*;
+pub use finding::*;
+pub use kconfig::*;
+pub use machine::*;
+pub use revision::*;
+pub use series::*;
+pub use suite::*;
+pub use tree::*;
+pub use verdict::*;

@@ -1,0 +1,85 @@
+//! Suites: tests run on a boot.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A value written to a file in the guest before the suite, e.g. `/proc/sys/vm/nr_hugepages` = `8`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Absolute path in the guest.
+    pub path: String,
+    /// Value, written without a newline.
+    pub value: String,
+    /// True when the suite can do without it (the path may not exist in every kernel).
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// Device nodes with a dynamic major number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceNodes {
+    /// Name in `/proc/devices`.
+    pub driver: String,
+    /// Path without the minor number, e.g. `/dev/hmm_dmirror`.
+    pub path: String,
+    /// How many, from minor 0.
+    pub count: u32,
+}
+
+/// A module the suite needs, loaded when the build has it as a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuiteModule {
+    /// Module name, e.g. `test_hmm`.
+    pub name: String,
+    /// Its parameters; passed as `name.parameter` on the kernel command line when it is built in.
+    #[serde(default)]
+    pub params: Vec<String>,
+}
+
+/// How the program says what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuiteStyle {
+    /// A `kselftest_harness.h` program: `-l` lists its tests, `-r NAME` runs one, output is KTAP.
+    KselftestHarness,
+    /// Any program that prints KTAP; it is run once, whole.
+    Ktap,
+}
+
+/// A suite file, `lab/suites/<name>.yaml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// Name; equal to the file's stem.
+    pub name: String,
+    /// One line for people.
+    pub about: String,
+    /// Selftest program to build from the revision: path below `tools/testing/selftests`, e.g. `mm/hmm-tests`.
+    pub selftest: String,
+    /// How it speaks.
+    pub style: SuiteStyle,
+    /// Further kernel command line.
+    #[serde(default)]
+    pub append: Vec<String>,
+    /// Modules it needs.
+    #[serde(default)]
+    pub modules: Vec<SuiteModule>,
+    /// Device nodes it needs.
+    #[serde(default)]
+    pub nodes: Vec<DeviceNodes>,
+    /// Settings it needs.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// Guest seconds after which one test counts as hung (beyond the test's own limit).
+    pub test_deadline: u64,
+    /// Bytes of output kept of one test.
+    #[serde(default = "default_output_limit")]
+    pub output_limit: usize,
+}
+
+fn default_output_limit() -> usize {
+    256 * 1024
+}
