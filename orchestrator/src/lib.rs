@@ -4,4 +4,5 @@
 //! and drives them. See `docs/architecture.md`.
 
 pub mod process;
+pub mod report;
 pub mod words;

@@ -1,6 +1,7 @@
 //! Boots: what one start of a machine gave.
 
 use camino::Utf8PathBuf;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Accel, Revision, Verdict};
@@ -68,7 +69,7 @@ pub struct TestRecord {
 }
 
 /// How a boot ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "how")]
 pub enum BootEnd {
     /// The agent did all it was asked and powered off.

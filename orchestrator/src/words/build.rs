@@ -1,6 +1,7 @@
 //! Builds: what making one revision with one kconfig gave.
 
 use camino::Utf8PathBuf;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Revision};
@@ -57,7 +58,7 @@ pub struct Diagnostic {
 }
 
 /// How a build ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "how")]
 pub enum BuildOutcome {
     /// Everything asked for was made.

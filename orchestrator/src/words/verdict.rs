@@ -1,9 +1,10 @@
 //! What one test did, and what two sides say together.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the machine did to a test, when the test had no say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Crash {
     /// The kernel panicked or oopsed (with `oops=panic`).
@@ -15,7 +16,7 @@ pub enum Crash {
 }
 
 /// The verdict of one test in one try.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "verdict")]
 pub enum Verdict {
     /// It passed.
@@ -47,7 +48,7 @@ pub enum Verdict {
 }
 
 /// The verdict of a comparison. `docs/glossary.md` explains each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
 pub enum Change {
     /// Good on base, bad on patched.
@@ -73,7 +74,7 @@ pub enum Change {
 }
 
 /// How often a test was tried on a side and how often it was bad.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rate {
     /// Tries that ended in Fail, Timeout or Crashed.
     pub bad: u32,

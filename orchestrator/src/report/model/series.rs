@@ -1,0 +1,83 @@
+//! The series and the trees it was put on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The series that was tested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SeriesInfo {
+    /// What the user calls it: `v6`.
+    pub name: String,
+    /// Title of the cover letter, else of the first patch.
+    pub title: String,
+    /// Version from `[PATCH vN ...]`.
+    pub version: Option<u32>,
+    /// The patches, in order.
+    pub patches: Vec<PatchInfo>,
+    /// What was posted, when `patches` are a port of it.
+    pub upstream: Option<UpstreamInfo>,
+    /// True when the patches are a port and not the posted mails.
+    pub port: bool,
+    /// What the reader set aside or repaired, one sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// One patch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PatchInfo {
+    /// Position, from 1.
+    pub number: usize,
+    /// Subject without prefix.
+    pub subject: String,
+    /// `Name <address>`.
+    pub author: String,
+    /// Message-ID without angle brackets.
+    pub message_id: Option<String>,
+}
+
+/// The posted series behind a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpstreamInfo {
+    /// Title as posted.
+    pub title: String,
+    /// Version as posted.
+    pub version: u32,
+    /// Message-ID of its cover letter, without angle brackets.
+    pub message_id: String,
+}
+
+/// A tree of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TreeInfo {
+    /// Name from `series/trees.yaml`.
+    pub name: String,
+    /// Kernel version from its Makefile; `None` when the tree could not be had.
+    pub kernel_version: Option<String>,
+    /// Which source served: `Debian package linux-source-6.12 6.12.117-1`.
+    pub source: Option<String>,
+    /// Base commit, 40 hex digits.
+    pub commit: Option<String>,
+    /// Sources tried before it and why they failed.
+    #[serde(default)]
+    pub skipped_sources: Vec<String>,
+    /// Why the tree could not be had.
+    pub error: Option<String>,
+    /// The patches as applied, in order; shorter than the series when one did not apply.
+    #[serde(default)]
+    pub applied: Vec<AppliedPatch>,
+    /// What a reader should know (three-way merge used, base guessed), one sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// A patch that is now a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AppliedPatch {
+    /// Position, from 1.
+    pub number: usize,
+    /// Subject without prefix.
+    pub subject: String,
+    /// Commit id, 40 hex digits.
+    pub commit: String,
+}
