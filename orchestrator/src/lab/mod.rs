@@ -1,0 +1,14 @@
+//! The lab: machines that boot builds.
+//!
+//! A [`BootRequest`] says all that determines a boot. [`boot`] writes an initramfs with the agent and the selftests,
+//! starts QEMU, reads the kernel log and the results channel as they come, ends what overruns its deadline, and
+//! tells apart a guest that finished, panicked, hung or reset from trouble of our own. It judges no test: that is the
+//! suite's business.
+
+mod error;
+mod files;
+mod request;
+
+pub use error::LabError;
+pub use files::{machine, suite};
+pub use request::{AccelChoice, BootRequest, RawBoot, Selection};
