@@ -6,4 +6,5 @@
 pub mod lab;
 pub mod process;
 pub mod report;
+pub mod run;
 pub mod words;
