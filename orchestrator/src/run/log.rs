@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::words::Event;
 
-/// Version of the log's format, written into every `RunStarted`.
+/// Version of the log's format.
 pub const FORMAT: u32 = 1;
 
 /// An open event log.

@@ -13,6 +13,6 @@ mod testing;
 
 pub use board::{Board, Pins, bootable, same_artefacts};
 pub use folder::{FolderError, RunFolder, RunLock, write_atomically};
-pub use log::{EventLog, read_events};
+pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};
 pub use options::{Options, TreeArgument};
 pub use recorder::{Unit, Watcher, sink};
