@@ -4,6 +4,7 @@
 //! and drives them. See `docs/architecture.md`.
 
 pub mod lab;
+pub mod build;
 pub mod process;
 pub mod report;
 pub mod run;

@@ -57,6 +57,38 @@ pub struct Diagnostic {
     pub text: String,
 }
 
+/// A symbol that a kconfig asks for and that did not end up so.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DroppedSymbol {
+    /// Name without `CONFIG_`.
+    pub symbol: String,
+    /// Value asked for (`y`, `m`, `n` or a literal).
+    pub wanted: String,
+    /// Value it has (`n` when it is not set).
+    pub got: String,
+    /// Who asked: `hmm.config:12`, or `require` of the matrix.
+    pub asked_by: String,
+    /// Why: the dependencies that are not met, what selects it, or that no Kconfig file defines it.
+    pub why: String,
+}
+
+impl std::fmt::Display for DroppedSymbol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { symbol, wanted, got, asked_by, why } = self;
+        let how = if got == "n" { "was dropped".to_owned() } else { format!("ended up ={got}") };
+        write!(f, "CONFIG_{symbol}={wanted} ({asked_by}) {how}: {why}")
+    }
+}
+
+/// A path that the series touches and that a build of kind compile could not cover.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NotCompiled {
+    /// Path relative to the tree.
+    pub path: String,
+    /// Why, e.g. `not enabled in this kconfig`.
+    pub reason: String,
+}
+
 /// How a build ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "how")]
@@ -120,6 +152,18 @@ pub struct BuildRecord {
     pub diagnostics: Vec<Diagnostic>,
     /// For kind compile: the objects compiled. Empty otherwise.
     pub compiled: Vec<String>,
+    /// For kind compile: touched paths that were not compiled, and why.
+    #[serde(default)]
+    pub not_compiled: Vec<NotCompiled>,
+    /// Symbols the kconfig asks for that did not end up so; when there are any, nothing was compiled.
+    #[serde(default)]
+    pub dropped: Vec<DroppedSymbol>,
+    /// Things a person should know: fallbacks taken, limits reached. One sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Compiler, linker and their versions, as in the key.
+    #[serde(default)]
+    pub toolchain: String,
     /// What was left.
     pub artefacts: Artefacts,
     /// Whether the build ran without network, credentials and home directory; else why not.

@@ -1,0 +1,129 @@
+//! Finished builds in the cache: `builds/<key>/` with `record.json` as the sign that it is whole.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::words::{BuildOutcome, BuildRecord, Kconfig, Revision};
+
+/// Name of the record inside a build's folder.
+const RECORD: &str = "record.json";
+
+/// Folder of the build with this key.
+pub fn folder(cache: &Utf8Path, key: &str) -> Utf8PathBuf {
+    cache.join("builds").join(key)
+}
+
+/// The record of a finished build, when the cache holds it.
+///
+/// Revision and kconfig name in it are those it was built for; see [`relabel`]. A folder without a readable record
+/// (an older format, a damaged disk) counts as not built.
+pub fn lookup(cache: &Utf8Path, key: &str) -> Option<BuildRecord> {
+    let dir = folder(cache, key);
+    let text = std::fs::read_to_string(dir.join(RECORD)).ok()?;
+    let mut record: BuildRecord = serde_json::from_str(&text).ok()?;
+    // The cache may have been moved since.
+    record.artefacts.dir = dir;
+    (record.key == key).then_some(record)
+}
+
+/// The same build seen as another revision or kconfig with the same key.
+pub fn relabel(record: BuildRecord, revision: Revision, kconfig: &Kconfig) -> BuildRecord {
+    BuildRecord { revision, kconfig: kconfig.name.clone(), ..record }
+}
+
+/// Whether a build that ended so is worth keeping: trouble of ours says nothing about the next try.
+#[cfg_attr(not(test), expect(dead_code))]
+pub(super) fn is_final(outcome: &BuildOutcome) -> bool {
+    match outcome {
+        BuildOutcome::Built | BuildOutcome::Failed { .. } | BuildOutcome::SelftestsFailed { .. } => true,
+        BuildOutcome::Infra { .. } | BuildOutcome::NotRun { .. } => false,
+    }
+}
+
+/// Writes `record` into the prepared folder `staging` and renames that to its place.
+///
+/// # Errors
+/// When the disk refuses.
+#[cfg_attr(not(test), expect(dead_code))]
+pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord) -> std::io::Result<()> {
+    let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::other)?;
+    let partial = staging.join("record.json.partial");
+    fs_err::write(&partial, text)?;
+    fs_err::rename(&partial, staging.join(RECORD))?;
+    let place = folder(cache, &record.key);
+    if place.exists() {
+        // Either unreadable (else nothing would have been built) or made by another process meanwhile; same key,
+        // same content.
+        fs_err::remove_dir_all(&place)?;
+    }
+    fs_err::rename(staging, &place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::{Artefacts, Kind};
+
+    fn record(key: &str) -> BuildRecord {
+        BuildRecord {
+            key: key.into(),
+            revision: Revision::Base,
+            kconfig: "hmm".into(),
+            kind: Kind::Boot,
+            outcome: BuildOutcome::Built,
+            diagnostics: Vec::new(),
+            compiled: Vec::new(),
+            not_compiled: Vec::new(),
+            dropped: Vec::new(),
+            notes: Vec::new(),
+            toolchain: String::new(),
+            artefacts: Artefacts::default(),
+            sandbox: Ok(()),
+            log: "build.log".into(),
+            wall_ms: 1,
+            cpu_ms: 2,
+            replay: String::new(),
+        }
+    }
+
+    fn cache() -> (tempfile::TempDir, Utf8PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn a_published_record_is_found_and_points_into_this_cache() {
+        let (_guard, cache) = cache();
+        let staging = cache.join("builds/.staging");
+        fs_err::create_dir_all(&staging).unwrap();
+        fs_err::write(staging.join("vmlinux"), "x").unwrap();
+        publish(&cache, &staging, &record("k1")).unwrap();
+        let found = lookup(&cache, "k1").unwrap();
+        assert_eq!(found.artefacts.dir, folder(&cache, "k1"));
+        assert!(found.artefacts.dir.join("vmlinux").is_file());
+        assert!(!staging.exists());
+    }
+
+    #[test]
+    fn half_done_and_damaged_folders_are_not_found_and_can_be_replaced() {
+        let (_guard, cache) = cache();
+        let place = folder(&cache, "k1");
+        fs_err::create_dir_all(&place).unwrap();
+        assert_eq!(lookup(&cache, "k1"), None, "no record");
+        fs_err::write(place.join(RECORD), "{\"key\": \"k1\"").unwrap();
+        assert_eq!(lookup(&cache, "k1"), None, "cut off");
+        let staging = cache.join("builds/.staging");
+        fs_err::create_dir_all(&staging).unwrap();
+        publish(&cache, &staging, &record("k1")).unwrap();
+        assert!(lookup(&cache, "k1").is_some());
+    }
+
+    #[test]
+    fn only_results_about_the_kernel_are_final() {
+        let reason = String::new();
+        assert!(is_final(&BuildOutcome::Failed { reason: reason.clone() }));
+        assert!(is_final(&BuildOutcome::SelftestsFailed { reason: reason.clone() }));
+        assert!(!is_final(&BuildOutcome::Infra { reason: reason.clone() }));
+        assert!(!is_final(&BuildOutcome::NotRun { reason }));
+    }
+}

@@ -1,0 +1,69 @@
+//! Requests and diagnostics for the tests of this room.
+
+use super::{BuildOptions, BuildRequest};
+use crate::words::{
+    Diagnostic, Fragment, Kconfig, Kind, Level, Profile, Revision, RevisionCommit, Suite, SuiteStyle, Tool,
+};
+
+/// A request of kind boot with one fragment and one suite.
+pub(super) fn request() -> BuildRequest {
+    BuildRequest {
+        source: "/src".into(),
+        revision: RevisionCommit {
+            revision: Revision::Base,
+            commit: "a".repeat(40),
+            tree: "b".repeat(40),
+            touched: Vec::new(),
+        },
+        kconfig: Kconfig {
+            name: "hmm".into(),
+            about: "about".into(),
+            kind: Kind::Boot,
+            profile: Profile::Quick,
+            arch: "x86_64".into(),
+            base: "tinyconfig".into(),
+            seed: None,
+            fragments: vec![Fragment { name: "a.config".into(), text: "CONFIG_A=y\n".into() }],
+            require: Default::default(),
+            optional: Vec::new(),
+            toolchain: "gcc".into(),
+            cross_compile: String::new(),
+            make: Vec::new(),
+            boot: Some(Default::default()),
+        },
+        suites: vec![Suite {
+            name: "hmm".into(),
+            about: "about".into(),
+            selftest: "mm/hmm-tests".into(),
+            style: SuiteStyle::KselftestHarness,
+            append: Vec::new(),
+            modules: Vec::new(),
+            nodes: Vec::new(),
+            settings: Vec::new(),
+            test_deadline: 30,
+            output_limit: 1024,
+        }],
+        out: "/out/hmm".into(),
+        cache: "/cache".into(),
+        jobs: 2,
+        options: BuildOptions::default(),
+        touched: Vec::new(),
+        unit: "build t/base/hmm".into(),
+        events: std::sync::Arc::new(|_| {}),
+        cancel: Default::default(),
+    }
+}
+
+/// A compiler warning.
+pub(super) fn warning(file: &str, line: u32, message: &str, option: &str) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        tool: Tool::Compiler,
+        file: file.into(),
+        line,
+        function: None,
+        message: message.into(),
+        option: Some(option.into()),
+        text: format!("{file}:{line}: warning: {message}"),
+    }
+}
