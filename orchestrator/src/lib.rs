@@ -3,8 +3,8 @@
 //! Data goes left to right once: `series` → `tree` → `build` → `lab` → `suite` → `compare` → `report`; `run` plans
 //! and drives them. See `docs/architecture.md`.
 
-pub mod lab;
 pub mod build;
+pub mod lab;
 pub mod process;
 pub mod report;
 pub mod run;

@@ -17,6 +17,10 @@ pub(crate) fn build(index: usize, tip: usize, image: &str) -> BuildRecord {
         outcome: BuildOutcome::Built,
         diagnostics: Vec::new(),
         compiled: Vec::new(),
+        not_compiled: Vec::new(),
+        dropped: Vec::new(),
+        notes: Vec::new(),
+        toolchain: String::new(),
         artefacts: Artefacts {
             image: Some(image.into()),
             image_file: Some("vmlinux".into()),
