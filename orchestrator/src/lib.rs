@@ -8,4 +8,5 @@ pub mod lab;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod term;
 pub mod words;

@@ -40,6 +40,17 @@ pub enum UnitOutcome {
     },
 }
 
+/// A unit that is still to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingUnit {
+    /// Its name, as in [`Event::UnitStarted`].
+    pub unit: String,
+    /// Its kind.
+    pub kind: UnitKind,
+    /// Wall milliseconds it usually takes here, where an earlier run knows.
+    pub usual_ms: Option<u64>,
+}
+
 /// Something that happened in a run. Serialised one per line in `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -61,6 +72,9 @@ pub enum Event {
         units: usize,
         /// Of which were done before, by key.
         reused: usize,
+        /// Units still to be done, in order, as far as they are known; the time left is estimated from them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pending: Vec<PendingUnit>,
     },
     /// A unit began.
     UnitStarted {
