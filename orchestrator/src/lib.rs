@@ -4,9 +4,11 @@
 //! and drives them. See `docs/architecture.md`.
 
 pub mod build;
+pub mod config;
 pub mod lab;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod series;
 pub mod term;
 pub mod words;

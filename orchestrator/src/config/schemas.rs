@@ -1,0 +1,69 @@
+//! The JSON schemas of all files a user writes.
+
+use schemars::{JsonSchema, Schema};
+
+use crate::series::Manifest;
+use crate::words::{Machine, Suite};
+
+/// A kind of file a user writes.
+#[derive(Debug, Clone)]
+pub struct UserFile {
+    /// Name of the kind; its schema is `docs/schemas/<name>.json`.
+    pub name: &'static str,
+    /// Which files are of this kind.
+    pub files: &'static str,
+    /// Its schema.
+    pub schema: Schema,
+}
+
+fn user_file<T: JsonSchema>(name: &'static str, files: &'static str) -> UserFile {
+    UserFile { name, files, schema: schemars::schema_for!(T) }
+}
+
+/// Every kind of file a user writes. A room with a file of its own adds a line.
+pub fn schemas() -> Vec<UserFile> {
+    vec![
+        user_file::<Manifest>("series", "series/<name>.yaml"),
+        user_file::<Machine>("machine", "lab/<name>.yaml"),
+        user_file::<Suite>("suite", "lab/suites/<name>.yaml"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Folder of the checked-in schemas.
+    fn folder() -> camino::Utf8PathBuf {
+        camino::Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas")
+    }
+
+    #[test]
+    fn the_checked_in_schemas_are_current() {
+        let update = std::env::var_os("UPDATE_SCHEMAS").is_some();
+        let mut stale = Vec::new();
+        for file in schemas() {
+            let path = folder().join(format!("{}.json", file.name));
+            let text = serde_json::to_string_pretty(&file.schema).unwrap() + "\n";
+            if update {
+                std::fs::create_dir_all(folder()).unwrap();
+                std::fs::write(&path, &text).unwrap();
+            } else if std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
+                stale.push(path);
+            }
+        }
+        assert!(
+            stale.is_empty(),
+            "not current: {stale:?}; regenerate with: UPDATE_SCHEMAS=1 cargo test -p orchestrator --lib config::schemas"
+        );
+    }
+
+    #[test]
+    fn no_schema_is_left_over() {
+        let names: Vec<String> = schemas().iter().map(|file| format!("{}.json", file.name)).collect();
+        for entry in std::fs::read_dir(folder()).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(names.contains(&name), "docs/schemas/{name} belongs to no file: remove it");
+        }
+    }
+}
