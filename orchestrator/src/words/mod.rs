@@ -4,6 +4,7 @@
 
 mod boot;
 mod build;
+mod comparison;
 mod event;
 mod finding;
 mod kconfig;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub use boot::*;
 pub use build::*;
+pub use comparison::*;
 pub use event::*;
 pub use finding::*;
 pub use kconfig::*;
