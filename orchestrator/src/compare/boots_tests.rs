@@ -1,0 +1,113 @@
+use super::*;
+use crate::compare::testing::{boot, fail, splat};
+use crate::words::Rate;
+
+fn skip(reason: &str) -> Verdict {
+    Verdict::Skip { reason: reason.into() }
+}
+fn infra(reason: &str) -> Verdict {
+    Verdict::Infra { reason: reason.into() }
+}
+
+fn changes(comparisons: &[TestComparison]) -> Vec<(&str, Change)> {
+    comparisons.iter().map(|c| (c.test.as_str(), c.change)).collect()
+}
+
+#[test]
+fn tests_come_in_the_suites_order_and_tries_add_up_over_boots() {
+    let base = [boot(0).test("hmm.z", Verdict::Pass).test("hmm.a", fail()).done(), boot(0).test("hmm.z", fail()).done()];
+    let patched = [boot(6).test("hmm.new", Verdict::Pass).test("hmm.z", Verdict::Pass).test("hmm.a", fail()).done()];
+    let comparisons = compare_boots(&base, &patched);
+    assert_eq!(
+        changes(&comparisons),
+        [("hmm.z", Change::Flaky), ("hmm.a", Change::StillFailing), ("hmm.new", Change::NewPass)]
+    );
+    assert_eq!(comparisons[0].base, Rate { bad: 1, tries: 2 });
+    assert_eq!(comparisons[0].base_verdict, Some(fail()));
+    assert_eq!(comparisons[2].base_verdict, None);
+}
+
+#[test]
+fn a_test_is_absent_only_from_a_side_that_listed_its_tests() {
+    let base = [boot(0).test("hmm.a", Verdict::Pass).test("hmm.b", Verdict::Pass).done()];
+    let gone = [boot(6).test("hmm.a", Verdict::Pass).done()];
+    assert_eq!(changes(&compare_boots(&base, &gone))[1], ("hmm.b", Change::Vanished));
+
+    let never_up = [boot(6).silent().end(crate::words::BootEnd::Panicked).done()];
+    assert!(compare_boots(&base, &never_up).iter().all(|c| c.change == Change::Unknown));
+    assert_eq!(
+        compare_boots(&base, &never_up)[0].note.as_deref(),
+        Some("no answer with the series: it was never reached")
+    );
+
+    let died = [boot(6).test("hmm.a", Verdict::Pass).remaining("hmm.b").done()];
+    assert_eq!(changes(&compare_boots(&base, &died))[1], ("hmm.b", Change::Unknown));
+
+    let broken = [boot(6).test("hmm", infra("module test_hmm did not load")).done()];
+    assert_eq!(
+        changes(&compare_boots(&base, &broken)),
+        [("hmm.a", Change::Unknown), ("hmm.b", Change::Unknown), ("hmm", Change::Unknown)]
+    );
+
+    let only_unload = [boot(6).test("hmm.unload-test_hmm", Verdict::Pass).done()];
+    assert_eq!(changes(&compare_boots(&base, &only_unload))[0], ("hmm.a", Change::Unknown));
+}
+
+#[test]
+fn notes_say_why() {
+    let note = |base: Verdict, patched: Verdict| {
+        let base = [boot(0).test("hmm.a", base).done()];
+        let patched = [boot(6).test("hmm.a", patched).done()];
+        compare_boots(&base, &patched).remove(0).note
+    };
+    assert_eq!(note(Verdict::Pass, Verdict::Pass), None);
+    assert_eq!(note(skip("no device"), skip("no device")).unwrap(), "skipped: no device");
+    assert_eq!(
+        note(Verdict::Pass, skip("no device")).unwrap(),
+        "runs on the base, skipped with the series: no device"
+    );
+    assert_eq!(note(skip("no device"), Verdict::Pass).unwrap(), "skipped on the base: no device");
+    assert_eq!(note(skip("no device"), fail()).unwrap(), "skipped on the base: no device");
+    assert_eq!(note(Verdict::Pass, infra("cut off")).unwrap(), "no answer with the series: cut off");
+    assert_eq!(note(infra("cut off"), fail()).unwrap(), "no answer on the base: cut off");
+    assert_eq!(note(Verdict::Pass, fail()).unwrap(), "not confirmed: 1 try a side only");
+}
+
+#[test]
+fn a_new_test_that_passes_without_the_series_is_marked() {
+    let base = [boot(0).test("hmm.a", Verdict::Pass).done()];
+    let patched =
+        [boot(6).test("hmm.a", Verdict::Pass).test("hmm.n1", Verdict::Pass).test("hmm.n2", Verdict::Pass).done()];
+    let cross = [boot(0).test("hmm.a", Verdict::Pass).test("hmm.n1", Verdict::Pass).test("hmm.n2", fail()).done()];
+    let mut comparisons = compare_boots(&base, &patched);
+    note_needless(&mut comparisons, &cross);
+    assert_eq!(comparisons[0].note, None);
+    assert!(comparisons[1].note.as_deref().unwrap().starts_with("does not need the series"));
+    assert_eq!(comparisons[2].note, None);
+}
+
+#[test]
+fn suspects_are_bad_tests_unanswered_tests_and_tests_with_new_splats() {
+    let all = |b: crate::compare::testing::Boot| {
+        b.test("hmm.good", Verdict::Pass).test("hmm.warns", Verdict::Pass).test("hmm.base_bad", fail())
+    };
+    let base = [all(boot(0)).test("hmm.bad", Verdict::Pass).test("hmm.lost", Verdict::Pass).done()];
+    let patched = [all(boot(6))
+        .test("hmm.bad", fail())
+        .test("hmm.new_bad", fail())
+        .splat(splat("fresh", Some("hmm.warns")))
+        .remaining("hmm.lost")
+        .done()];
+    assert_eq!(suspects(&base, &patched), ["hmm.warns", "hmm.bad", "hmm.lost", "hmm.new_bad"]);
+    let repeats = repeats(&base, &patched);
+    assert_eq!(repeats["hmm.bad"], NextTries { base: 2, patched: 2 });
+    assert_eq!(repeats["hmm.lost"], NextTries { base: 0, patched: 1 });
+    assert_eq!(repeats["hmm.new_bad"], NextTries { base: 0, patched: 2 });
+    assert_eq!(repeats["hmm.warns"], NextTries { base: 2, patched: 2 });
+}
+
+#[test]
+fn nothing_is_suspect_when_both_sides_agree() {
+    let side = |n| [boot(n).test("hmm.a", Verdict::Pass).test("hmm.b", fail()).test("hmm.c", skip("x")).done()];
+    assert_eq!(suspects(&side(0), &side(6)), Vec::<String>::new());
+}

@@ -1,0 +1,22 @@
+//! The compare room: base against patched. Pure; the heart of an honest verdict.
+//!
+//! [`collect`] sorts the verdicts of all boots of a side by test into [`Tries`]; [`compare`] turns two sides into one
+//! [`Change`](crate::words::Change); [`next_tries`] says how many repeats are worth it before that is believed;
+//! [`compare_boots`] does so for every test of two lists of boots. [`new_splats`] looks at the kernel logs,
+//! [`bisect`] at which patch is to blame, and findings write down what a person should read.
+
+pub mod bisect;
+mod boots;
+mod fisher;
+mod repeat;
+mod splats;
+#[cfg(test)]
+mod testing;
+mod tries;
+
+pub use crate::words::TestComparison;
+pub use boots::{collect, compare_boots, listed, note_needless, repeats, suspects};
+pub use fisher::{SIGNIFICANT, detectable, fisher_greater};
+pub use repeat::{CONFIRM_TRIES, INFRA_LIMIT, MAX_TRIES, NextTries, next_tries};
+pub use splats::{NewSplat, new_splats};
+pub use tries::{Standing, Tries, compare};
