@@ -43,8 +43,7 @@ pub enum Step {
 /// The next step of the search for the first bad of the revisions `0..=n` (0 is the base, `n` the tip).
 ///
 /// `known` holds all answers so far, in whatever order they came: those of builds and boots made for other reasons
-/// are used, too. The base and the tip are asked first. Untestable revisions are passed over in favour of the
-/// nearest ones.
+/// are used, too. The base and the tip are asked first. Untestable revisions are passed over.
 pub fn next_revision(known: &BTreeMap<usize, Answer>, n: usize) -> Step {
     for end in [0, n] {
         if !known.contains_key(&end) {
@@ -58,10 +57,10 @@ pub fn next_revision(known: &BTreeMap<usize, Answer>, n: usize) -> Step {
     // below it known to be good.
     let bad = (1..=n).find(|i| known.get(i) == Some(&Answer::Bad)).unwrap_or(n);
     let good = (0..bad).rev().find(|i| known.get(i) == Some(&Answer::Good)).unwrap_or(0);
-    let middle = good + (bad - good) / 2;
-    let open = (good + 1..bad).filter(|i| !known.contains_key(i)).min_by_key(|&i| i.abs_diff(middle));
-    match open {
-        Some(index) => Step::Measure(index),
+    // The middle one of those that can still be asked, so that untestable revisions do not skew the halves.
+    let open: Vec<usize> = (good + 1..bad).filter(|i| !known.contains_key(i)).collect();
+    match open.get(open.len() / 2) {
+        Some(&index) => Step::Measure(index),
         None => Step::Found {
             first_bad: bad,
             earliest: good + 1,
@@ -105,7 +104,11 @@ pub fn answer(symptom: &Symptom, boots: &[BootRecord]) -> Answer {
     let good_if = |good: bool| if good { Answer::Good } else { Answer::Untestable };
     match symptom {
         Symptom::Boot => {
-            if real.iter().all(|boot| boot.uname.is_empty()) { Answer::Bad } else { Answer::Good }
+            if real.iter().all(|boot| boot.uname.is_empty()) {
+                Answer::Bad
+            } else {
+                Answer::Good
+            }
         }
         Symptom::Death => {
             if real.iter().any(|boot| died_outside_tests(boot)) {
@@ -137,7 +140,11 @@ pub fn answer(symptom: &Symptom, boots: &[BootRecord]) -> Answer {
                 Standing::Unknown => Answer::Untestable,
             },
             None => {
-                if real.iter().any(|boot| boot.end == BootEnd::Completed) { Answer::Bad } else { Answer::Untestable }
+                if real.iter().any(|boot| boot.end == BootEnd::Completed) {
+                    Answer::Bad
+                } else {
+                    Answer::Untestable
+                }
             }
         },
     }

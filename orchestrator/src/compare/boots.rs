@@ -191,9 +191,7 @@ fn note(change: Change, base: Option<&Tries>, patched: Option<&Tries>) -> Option
             let mixed = base_rate.bad > 0 || patched_rate.bad < patched_rate.tries;
             mixed.then(|| format!("one-sided Fisher p = {:.4}", fisher_greater(base_rate, patched_rate)))
         }
-        Change::Flaky if base.is_none() || base_rate.tries == 0 => {
-            Some("new, and fails only sometimes".to_owned())
-        }
+        Change::Flaky if base.is_none() || base_rate.tries == 0 => Some("new, and fails only sometimes".to_owned()),
         Change::Flaky => {
             let tries = base_rate.tries.min(patched_rate.tries);
             let seen = match detectable(tries) {
@@ -202,11 +200,7 @@ fn note(change: Change, base: Option<&Tries>, patched: Option<&Tries>) -> Option
             };
             Some(format!("{seen} with {} a side", count(tries, "try", "tries")))
         }
-        Change::Vanished
-        | Change::StillFailing
-        | Change::Fixed
-        | Change::NewPass
-        | Change::StillPassing => None,
+        Change::Vanished | Change::StillFailing | Change::Fixed | Change::NewPass | Change::StillPassing => None,
     }
 }
 

@@ -15,7 +15,8 @@ fn changes(comparisons: &[TestComparison]) -> Vec<(&str, Change)> {
 
 #[test]
 fn tests_come_in_the_suites_order_and_tries_add_up_over_boots() {
-    let base = [boot(0).test("hmm.z", Verdict::Pass).test("hmm.a", fail()).done(), boot(0).test("hmm.z", fail()).done()];
+    let base =
+        [boot(0).test("hmm.z", Verdict::Pass).test("hmm.a", fail()).done(), boot(0).test("hmm.z", fail()).done()];
     let patched = [boot(6).test("hmm.new", Verdict::Pass).test("hmm.z", Verdict::Pass).test("hmm.a", fail()).done()];
     let comparisons = compare_boots(&base, &patched);
     assert_eq!(
@@ -62,10 +63,7 @@ fn notes_say_why() {
     };
     assert_eq!(note(Verdict::Pass, Verdict::Pass), None);
     assert_eq!(note(skip("no device"), skip("no device")).unwrap(), "skipped: no device");
-    assert_eq!(
-        note(Verdict::Pass, skip("no device")).unwrap(),
-        "runs on the base, skipped with the series: no device"
-    );
+    assert_eq!(note(Verdict::Pass, skip("no device")).unwrap(), "runs on the base, skipped with the series: no device");
     assert_eq!(note(skip("no device"), Verdict::Pass).unwrap(), "skipped on the base: no device");
     assert_eq!(note(skip("no device"), fail()).unwrap(), "skipped on the base: no device");
     assert_eq!(note(Verdict::Pass, infra("cut off")).unwrap(), "no answer with the series: cut off");

@@ -58,11 +58,10 @@ pub fn next_tries(base: Option<&Tries>, patched: Option<&Tries>) -> NextTries {
     }
     let tries = |side: Option<&Tries>| side.map(Tries::rate).unwrap_or_default();
     let (base_rate, patched_rate) = (tries(base), tries(patched));
-    let up_to =
-        |wanted: u32, base_tries: u32, patched_tries: u32| NextTries {
-            base: wanted.saturating_sub(base_tries),
-            patched: wanted.saturating_sub(patched_tries),
-        };
+    let up_to = |wanted: u32, base_tries: u32, patched_tries: u32| NextTries {
+        base: wanted.saturating_sub(base_tries),
+        patched: wanted.saturating_sub(patched_tries),
+    };
     match (base.map(Tries::standing), patched.map(Tries::standing)) {
         (None | Some(Skipped), Some(Bad | Mixed)) => {
             NextTries { base: 0, patched: CONFIRM_TRIES.saturating_sub(patched_rate.tries) }

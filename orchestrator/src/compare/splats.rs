@@ -44,13 +44,7 @@ pub fn new_splats(base: &[BootRecord], patched: &[BootRecord]) -> Vec<NewSplat> 
                 continue;
             }
             let at = *index.entry(&splat.signature).or_insert_with(|| {
-                order.push(NewSplat {
-                    splat: splat.clone(),
-                    boot: boot_index,
-                    boots: 0,
-                    of,
-                    tests: Vec::new(),
-                });
+                order.push(NewSplat { splat: splat.clone(), boot: boot_index, boots: 0, of, tests: Vec::new() });
                 order.len() - 1
             });
             if counted.insert(at) {

@@ -63,11 +63,6 @@ impl Boot {
         self
     }
 
-    pub fn kconfig(mut self, name: &str) -> Self {
-        self.0.kconfig = name.into();
-        self
-    }
-
     pub fn done(self) -> BootRecord {
         self.0
     }
