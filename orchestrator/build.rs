@@ -1,9 +1,8 @@
-//! Puts the shipped data files (`series/`, `kconfigs/`, `lab/`) into the program.
-//!
-//! Only data: `lab/` also holds the sources of what runs inside a machine, and editors leave files everywhere.
+//! What the program carries inside itself: the shipped data files and the agent.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Folders and the extensions of the files to take from them; `lab/` itself is not walked into its crates.
 const FOLDERS: [(&str, &[&str], bool); 4] = [
@@ -15,6 +14,16 @@ const FOLDERS: [(&str, &[&str], bool); 4] = [
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    println!("cargo::rerun-if-changed=build.rs");
+    home(&root, &out);
+    agent(&root, &out);
+}
+
+/// Puts the shipped data files (`series/`, `kconfigs/`, `lab/`) into the program.
+///
+/// Only data: `lab/` also holds the sources of what runs inside a machine, and editors leave files everywhere.
+fn home(root: &Path, out: &Path) {
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     for (folder, extensions, deep) in FOLDERS {
         collect(&root.join(folder), folder, extensions, deep, &mut files);
@@ -26,8 +35,7 @@ fn main() {
         writeln!(code, "    ({name:?}, include_bytes!({path:?})),").expect("a string takes every write");
     }
     code.push_str("];\n");
-    let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    std::fs::write(Path::new(&out).join("home_files.rs"), code).expect("OUT_DIR is writable");
+    std::fs::write(out.join("home_files.rs"), code).expect("OUT_DIR is writable");
 }
 
 fn collect(folder: &Path, name: &str, extensions: &[&str], deep: bool, files: &mut Vec<(String, PathBuf)>) {
@@ -47,4 +55,34 @@ fn collect(folder: &Path, name: &str, extensions: &[&str], deep: bool, files: &m
             files.push((name, path));
         }
     }
+}
+
+/// Builds the agent, init of the machines under test, as a static program, and names it in `ORCHESTRATOR_AGENT`.
+///
+/// It is built for the guests' architecture, whatever the orchestrator is built for, with a profile and a target
+/// folder of its own; its dependencies are among the workspace's, so nothing is fetched that was not already.
+fn agent(root: &Path, out: &Path) {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    for path in ["lab/agent/src", "lab/agent/Cargo.toml", "lab/protocol/src", "lab/protocol/Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", root.join(path).display());
+    }
+    let target_dir = out.join("agent");
+    let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo sets CARGO"));
+    cargo.current_dir(root).args(["build", "--quiet", "--locked", "--package", "orchestrator-agent"]);
+    cargo.args(["--profile", "agent", "--target", TARGET, "--target-dir"]).arg(&target_dir);
+    // The outer build's flags and wrappers (clippy, coverage) are not meant for a program that runs in a guest.
+    for name in ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CLIPPY_ARGS"] {
+        cargo.env_remove(name);
+    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    match cargo.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => panic!(
+            "the agent could not be built ({status}); if the target is missing: rustup target add {TARGET}, \
+             and it needs the static C library (Debian: libc6-dev)"
+        ),
+        Err(error) => panic!("cargo could not be started for the agent: {error}"),
+    }
+    let program = target_dir.join(TARGET).join("agent/orchestrator-agent");
+    println!("cargo::rustc-env=ORCHESTRATOR_AGENT={}", program.display());
 }

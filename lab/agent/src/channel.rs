@@ -1,0 +1,65 @@
+//! The results channel: numbered frames, one JSON line each, on a raw serial line.
+
+use std::fs::File;
+use std::io::{Result, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
+
+use nix::sys::termios::{self, SetArg};
+use orchestrator_protocol::{Frame, Message};
+
+use crate::guest;
+
+/// Longest time without a frame.
+const BEAT: Duration = Duration::from_secs(3);
+
+/// Where frames go.
+pub struct Channel {
+    out: Box<dyn Write>,
+    tty: Option<File>,
+    seq: u64,
+    last: Instant,
+}
+
+impl Channel {
+    /// Opens the serial line and makes it transparent.
+    pub fn open(path: &str) -> Result<Self> {
+        let flags = nix::libc::O_NOCTTY | nix::libc::O_CLOEXEC;
+        let tty = std::fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+        let mut mode = termios::tcgetattr(&tty)?;
+        termios::cfmakeraw(&mut mode);
+        termios::tcsetattr(&tty, SetArg::TCSANOW, &mode)?;
+        Ok(Channel { out: Box::new(tty.try_clone()?), tty: Some(tty), seq: 0, last: Instant::now() })
+    }
+
+    /// A channel into anything, for tests.
+    #[cfg(test)]
+    pub fn to(out: impl Write + 'static) -> Self {
+        Channel { out: Box::new(out), tty: None, seq: 0, last: Instant::now() }
+    }
+
+    /// Sends one frame.
+    pub fn send(&mut self, message: Message) -> Result<()> {
+        let frame = Frame { seq: self.seq, ms: guest::uptime_ms(), message };
+        let mut line = serde_json::to_vec(&frame)?;
+        line.push(b'\n');
+        self.out.write_all(&line)?;
+        self.seq += 1;
+        self.last = Instant::now();
+        Ok(())
+    }
+
+    /// Gives a sign of life when the last one is too long ago.
+    pub fn beat(&mut self) -> Result<()> {
+        if self.last.elapsed() >= BEAT { self.send(Message::Beat) } else { Ok(()) }
+    }
+
+    /// Waits until all was sent.
+    pub fn drain(&mut self) {
+        if let Some(tty) = &self.tty
+            && let Err(error) = termios::tcdrain(tty)
+        {
+            guest::say(&format!("results tty: {error}"));
+        }
+    }
+}
