@@ -11,5 +11,6 @@ pub mod process;
 pub mod report;
 pub mod run;
 pub mod series;
+pub mod suite;
 pub mod term;
 pub mod words;

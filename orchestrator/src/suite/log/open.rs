@@ -1,0 +1,243 @@
+//! A report that is being read.
+
+use super::body::{is_body, is_plumbing, is_ruler, is_trace_start, lock_at, program_counter, stack_entry};
+use super::header::{End, Header};
+use super::line::bounded;
+use super::signature::{signature, source_name};
+use crate::words::{Splat, SplatKind};
+
+/// Lines of text kept of one report.
+pub(super) const TEXT_LINES: usize = 160;
+/// Bytes of text kept of one report.
+pub(super) const TEXT_BYTES: usize = 16 * 1024;
+/// Lines after which a report without an end counts as ended.
+const LINE_LIMIT: usize = 400;
+/// Lines that do not look like a report in a row, after which one that ends with its trace has ended.
+const FOREIGN_LIMIT: usize = 3;
+/// Lines that may stand between the first line and the stack trace. lockdep explains itself at length.
+const BEFORE_TRACE: usize = 40;
+const BEFORE_TRACE_LOCKDEP: usize = 200;
+/// Bytes of a title.
+const TITLE_BYTES: usize = 300;
+
+/// Whether a report goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fed {
+    /// The line belongs to it, and more may come.
+    Goes,
+    /// The line was its last.
+    Ended,
+    /// It ended before this line.
+    EndedBefore,
+}
+
+/// A report that is being read, or has been.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    header: Header,
+    title: String,
+    /// Line of the console where it starts, from 1.
+    pub start: usize,
+    /// Line of the console that was read last.
+    pub last: usize,
+    pub test: Option<String>,
+    text: String,
+    kept: usize,
+    lines: usize,
+    traced: bool,
+    /// lockdep has come to the trace of the task that is at fault.
+    last_trace: bool,
+    counter: Option<String>,
+    entry: Option<String>,
+    lock: Option<String>,
+    /// Lines that may or may not belong to it.
+    foreign: Vec<String>,
+}
+
+impl Open {
+    /// Begins a report; `before` are the lines since its ruler or its `cut here`.
+    pub fn new(
+        header: Header,
+        message: &str,
+        start: usize,
+        line: usize,
+        test: Option<String>,
+        before: &[String],
+    ) -> Self {
+        let mut open = Open {
+            title: bounded(message.trim(), TITLE_BYTES).to_owned(),
+            start,
+            last: line,
+            test,
+            text: String::new(),
+            kept: 0,
+            lines: 0,
+            traced: false,
+            last_trace: false,
+            counter: None,
+            entry: None,
+            lock: None,
+            foreign: Vec::new(),
+            header,
+        };
+        for line in before {
+            open.keep(line);
+        }
+        open.keep(message);
+        open
+    }
+
+    pub fn kind(&self) -> SplatKind {
+        self.header.kind
+    }
+
+    /// True for a report that an agent's marker ends: it has no end of its own that could come later.
+    pub fn ends_at_marker(&self) -> bool {
+        match self.header.end {
+            End::AfterTrace | End::Outdent | End::Here => true,
+            End::TraceMark | End::Ruler | End::PanicMark => false,
+        }
+    }
+
+    /// True when `next` is only a further line of this report: a fault is announced before it is counted.
+    pub fn continues_with(&self, next: &Header) -> bool {
+        let fault = match self.header.kind {
+            SplatKind::Oops | SplatKind::Bug => !self.traced && self.counter.is_none(),
+            SplatKind::Warning
+            | SplatKind::Panic
+            | SplatKind::Kasan
+            | SplatKind::Sanitizer
+            | SplatKind::Lockdep
+            | SplatKind::Atomic
+            | SplatKind::HungTask
+            | SplatKind::Lockup
+            | SplatKind::BadPage
+            | SplatKind::Leak => false,
+        };
+        (fault && next.kind == SplatKind::Oops)
+            // kmemleak counts before it lists.
+            || (self.header.kind == SplatKind::Leak && next.kind == SplatKind::Leak)
+            // A task dump inside the report of a stall.
+            || (self.header.kind == SplatKind::HungTask && next.kind == SplatKind::HungTask && !self.traced)
+    }
+
+    /// Lets the panic that follows from this report be its last part.
+    pub fn take_panic(&mut self, message: &str, line: usize) {
+        self.header.end = End::PanicMark;
+        self.last = line;
+        self.foreign.clear();
+        self.keep(message);
+    }
+
+    /// Adds a line that is known to belong to it.
+    pub fn keep(&mut self, message: &str) {
+        self.lines += 1;
+        if self.kept < TEXT_LINES && self.text.len() + message.len() < TEXT_BYTES {
+            self.text.push_str(message);
+            self.text.push('\n');
+            self.kept += 1;
+        }
+    }
+
+    /// Reads one more line.
+    pub fn feed(&mut self, message: &str, line: usize) -> Fed {
+        self.last = line;
+        if self.lines >= LINE_LIMIT {
+            return Fed::EndedBefore;
+        }
+        match self.header.end {
+            End::Here => return Fed::EndedBefore,
+            End::Outdent => {
+                if !message.starts_with([' ', '\t']) {
+                    return Fed::EndedBefore;
+                }
+            }
+            End::AfterTrace => {
+                if is_ruler(message) {
+                    return Fed::EndedBefore;
+                }
+                if self.is_foreign(message) {
+                    self.foreign.push(message.to_owned());
+                    return if self.foreign.len() > FOREIGN_LIMIT { Fed::EndedBefore } else { Fed::Goes };
+                }
+            }
+            End::TraceMark | End::Ruler | End::PanicMark => {}
+        }
+        for line in std::mem::take(&mut self.foreign) {
+            self.keep(&line);
+        }
+        self.learn(message);
+        self.keep(message);
+        let last = match self.header.end {
+            End::TraceMark => message.starts_with("---[ end trace"),
+            End::Ruler => is_ruler(message),
+            End::PanicMark => message.starts_with("---[ end Kernel panic"),
+            End::AfterTrace | End::Outdent | End::Here => false,
+        };
+        if last { Fed::Ended } else { Fed::Goes }
+    }
+
+    fn is_foreign(&self, message: &str) -> bool {
+        if self.traced {
+            return !is_body(message);
+        }
+        let limit = if self.header.kind == SplatKind::Lockdep { BEFORE_TRACE_LOCKDEP } else { BEFORE_TRACE };
+        self.lines > limit
+    }
+
+    fn learn(&mut self, message: &str) {
+        if message.starts_with("stack backtrace:") {
+            self.last_trace = true;
+        }
+        if is_trace_start(message) {
+            // lockdep prints the traces of others first.
+            self.traced = self.header.kind != SplatKind::Lockdep || self.last_trace;
+        }
+        if self.counter.is_none() {
+            self.counter = program_counter(message).filter(|function| !is_plumbing(function)).map(str::to_owned);
+        }
+        if self.lock.is_none() && self.header.kind == SplatKind::Lockdep {
+            self.lock = lock_at(message).map(str::to_owned);
+        }
+        if self.entry.is_none() && self.traced {
+            self.entry = stack_entry(message).map(str::to_owned);
+        }
+    }
+
+    /// The finished report.
+    pub fn close(self) -> Splat {
+        let named = self.header.function.as_deref();
+        let from_trace = match self.header.kind {
+            // The program counter is where it happened.
+            SplatKind::Warning | SplatKind::Bug | SplatKind::Oops | SplatKind::Lockup => self.counter.or(self.entry),
+            SplatKind::Lockdep => self.lock.or(self.entry),
+            // A program counter further down is what an interrupt found.
+            SplatKind::Panic
+            | SplatKind::Kasan
+            | SplatKind::Sanitizer
+            | SplatKind::Atomic
+            | SplatKind::HungTask
+            | SplatKind::BadPage
+            | SplatKind::Leak => self.entry.or(self.counter),
+        };
+        let function = match named {
+            Some(named) if !is_plumbing(named) => Some(named.to_owned()),
+            Some(named) => Some(from_trace.unwrap_or_else(|| named.to_owned())),
+            None => from_trace,
+        }
+        .map(|function| source_name(&function).to_owned());
+        let mut text = self.text;
+        if self.lines > self.kept {
+            text.push_str(&format!("[{} more lines]\n", self.lines - self.kept));
+        }
+        Splat {
+            kind: self.header.kind,
+            signature: signature(self.header.kind, function.as_deref(), self.header.file.as_deref(), &self.title),
+            title: self.title,
+            function,
+            line: self.start,
+            text,
+            test: self.test,
+        }
+    }
+}
