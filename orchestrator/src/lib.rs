@@ -13,4 +13,5 @@ pub mod run;
 pub mod series;
 pub mod suite;
 pub mod term;
+pub mod tree;
 pub mod words;

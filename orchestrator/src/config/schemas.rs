@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema};
 
 use crate::series::Manifest;
+use crate::tree::TreesFile;
 use crate::words::{Machine, Suite};
 
 /// A kind of file a user writes.
@@ -24,6 +25,7 @@ fn user_file<T: JsonSchema>(name: &'static str, files: &'static str) -> UserFile
 pub fn schemas() -> Vec<UserFile> {
     vec![
         user_file::<Manifest>("series", "series/<name>.yaml"),
+        user_file::<TreesFile>("trees", "series/trees.yaml"),
         user_file::<Machine>("machine", "lab/<name>.yaml"),
         user_file::<Suite>("suite", "lab/suites/<name>.yaml"),
     ]

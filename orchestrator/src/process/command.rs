@@ -1,8 +1,10 @@
 //! Building, running and stopping one process.
 
 use std::collections::BTreeMap;
+use std::io::PipeReader;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -77,6 +79,17 @@ pub enum ProcessError {
     },
 }
 
+/// Where a process reads from.
+#[derive(Debug, Clone)]
+enum Input {
+    /// Nothing.
+    Empty,
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// A pipe that somebody writes to. The first run takes it, so that the writer learns when that process is gone.
+    Pipe(Arc<Mutex<Option<PipeReader>>>),
+}
+
 /// A process to run. Nothing of the caller's environment reaches it but `PATH`.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -84,7 +97,8 @@ pub struct Command {
     args: Vec<String>,
     cwd: Utf8PathBuf,
     env: BTreeMap<String, String>,
-    stdin: Option<Vec<u8>>,
+    stdin: Input,
+    returns_end_lines: bool,
     deadline: Option<Duration>,
     grace: Duration,
     log: Option<Utf8PathBuf>,
@@ -102,7 +116,8 @@ impl Command {
             args: Vec::new(),
             cwd: cwd.into(),
             env: fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            stdin: None,
+            stdin: Input::Empty,
+            returns_end_lines: false,
             deadline: None,
             grace: Duration::from_secs(5),
             log: None,
@@ -139,7 +154,19 @@ impl Command {
 
     /// Bytes for its standard input; without them it is empty.
     pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
-        self.stdin = Some(bytes);
+        self.stdin = Input::Bytes(bytes);
+        self
+    }
+
+    /// A pipe for its standard input, for more than fits in memory. It serves one run.
+    pub fn stdin_pipe(mut self, reader: PipeReader) -> Self {
+        self.stdin = Input::Pipe(Arc::new(Mutex::new(Some(reader))));
+        self
+    }
+
+    /// Takes a carriage return for the end of a line too: programs that draw a progress meter use it.
+    pub fn returns_end_lines(mut self) -> Self {
+        self.returns_end_lines = true;
         self
     }
 
@@ -207,7 +234,7 @@ impl Command {
         let stdin = child.stdin.take();
         let stdout = tokio::process::ChildStdout::from_std(child.stdout.take().expect("piped")).map_err(io)?;
         let stderr = tokio::process::ChildStderr::from_std(child.stderr.take().expect("piped")).map_err(io)?;
-        if let (Some(stdin), Some(bytes)) = (stdin, self.stdin.clone()) {
+        if let (Some(stdin), Input::Bytes(bytes)) = (stdin, self.stdin.clone()) {
             let mut stdin = tokio::process::ChildStdin::from_std(stdin).map_err(io)?;
             // A child that does not read its input closes the pipe; that is its business.
             tokio::spawn(async move { stdin.write_all(&bytes).await.ok() });
@@ -223,8 +250,8 @@ impl Command {
         let mut waiter = tokio::task::spawn_blocking(move || wait(group));
         let (lines, mut inbox) = tokio::sync::mpsc::channel(1024);
         let readers = [
-            tokio::spawn(read_lines(stdout, Stream::Out, lines.clone())),
-            tokio::spawn(read_lines(stderr, Stream::Err, lines)),
+            tokio::spawn(read_lines(stdout, Stream::Out, self.returns_end_lines, lines.clone())),
+            tokio::spawn(read_lines(stderr, Stream::Err, self.returns_end_lines, lines)),
         ];
         let deadline = tokio::time::sleep(self.deadline.unwrap_or(Duration::from_secs(365 * 86400)));
         tokio::pin!(deadline);
@@ -313,12 +340,26 @@ impl Command {
         Err(ProcessError::Io { program: self.program.clone(), source })
     }
 
+    fn input(&self) -> Result<Stdio, ProcessError> {
+        match &self.stdin {
+            Input::Empty => Ok(Stdio::null()),
+            Input::Bytes(_) => Ok(Stdio::piped()),
+            Input::Pipe(pipe) => match pipe.lock().ok().and_then(|mut pipe| pipe.take()) {
+                Some(reader) => Ok(reader.into()),
+                None => Err(ProcessError::Io {
+                    program: self.program.clone(),
+                    source: std::io::Error::other("its input was used by an earlier run"),
+                }),
+            },
+        }
+    }
+
     async fn spawn(&self) -> Result<std::process::Child, ProcessError> {
         let argv = self.argv();
         let mut command = std::process::Command::new(&argv[0]);
         command.args(&argv[1..]).env_clear().envs(&self.env).process_group(0);
         command.current_dir(if self.sandbox.is_some() { Utf8Path::new("/") } else { &self.cwd });
-        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdin(self.input()?);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let signal = if self.sandbox.is_some() { Signal::SIGKILL } else { self.death_signal };
         // SAFETY: prctl is async-signal-safe and the closure allocates nothing.
@@ -367,12 +408,18 @@ fn wait(pid: Pid) -> std::io::Result<(std::process::ExitStatus, Duration)> {
 async fn read_lines(
     source: impl AsyncRead + Unpin,
     stream: Stream,
+    returns_end_lines: bool,
     lines: tokio::sync::mpsc::Sender<(Stream, Vec<u8>)>,
 ) {
     let mut reader = BufReader::new(source);
     loop {
         let mut line = Vec::new();
-        match (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line).await {
+        let read = if returns_end_lines {
+            read_meter(&mut reader, &mut line).await
+        } else {
+            (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line).await
+        };
+        match read {
             Ok(0) | Err(_) => return,
             Ok(_) => {
                 if lines.send((stream, line)).await.is_err() {
@@ -381,6 +428,24 @@ async fn read_lines(
             }
         }
     }
+}
+
+/// Reads up to and with the next line feed or carriage return.
+async fn read_meter(reader: &mut BufReader<impl AsyncRead + Unpin>, line: &mut Vec<u8>) -> std::io::Result<usize> {
+    while (line.len() as u64) < LINE_LIMIT {
+        let bytes = reader.fill_buf().await?;
+        if bytes.is_empty() {
+            break;
+        }
+        let end = bytes.iter().position(|byte| [b'\n', b'\r'].contains(byte));
+        let taken = end.map_or(bytes.len(), |end| end + 1);
+        line.extend_from_slice(&bytes[..taken]);
+        reader.consume(taken);
+        if end.is_some() {
+            break;
+        }
+    }
+    Ok(line.len())
 }
 
 /// Quotes a word for a POSIX shell where it needs it.
@@ -411,6 +476,25 @@ mod tests {
         assert_eq!(exit.end, End::Code(3));
         seen.sort_by_key(|(_, line)| line.clone());
         assert_eq!(seen, [(Stream::Out, "one".to_owned()), (Stream::Err, "two".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn a_progress_meter_is_seen_as_it_moves() {
+        let mut seen = Vec::new();
+        let command = shell("printf '1%%\\r50%%\\r100%%\\nend'").returns_end_lines();
+        command.run(&CancellationToken::new(), |_, line| seen.push(line.to_owned())).await.unwrap();
+        assert_eq!(seen, ["1%", "50%", "100%", "end"]);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_feeds_one_run() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let command = Command::new("cat", "/").stdin_pipe(reader);
+        let feeder = std::thread::spawn(move || std::io::Write::write_all(&mut writer, b"fed\n"));
+        assert_eq!(command.output(&CancellationToken::new()).await.unwrap(), "fed\n");
+        feeder.join().unwrap().unwrap();
+        let again = command.output(&CancellationToken::new()).await.unwrap_err();
+        assert!(again.to_string().contains("used by an earlier run"), "{again}");
     }
 
     #[tokio::test]

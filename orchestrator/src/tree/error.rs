@@ -1,0 +1,91 @@
+//! What goes wrong with trees.
+
+use std::fmt;
+
+use crate::process::ProcessError;
+
+/// A tree that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The run was interrupted.
+    #[error("fetching tree {tree} was interrupted")]
+    Cancelled {
+        /// Tree.
+        tree: String,
+    },
+    /// No source served.
+    #[error("tree {tree} cannot be had: {}", Listed(failures))]
+    Unavailable {
+        /// Tree.
+        tree: String,
+        /// Every source that was tried and why it failed.
+        failures: Vec<SourceFailure>,
+    },
+    /// The cache folder is not usable.
+    #[error("tree {tree}: {path}: {source}; check that the cache folder can be written and the disk is not full")]
+    Cache {
+        /// Tree.
+        tree: String,
+        /// File or folder.
+        path: String,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// The cached repository is not usable.
+    #[error("tree {tree}: repository {repo}: {reason}; remove that folder to import the tree again")]
+    Repository {
+        /// Tree.
+        tree: String,
+        /// Repository.
+        repo: String,
+        /// libgit2's word.
+        reason: String,
+    },
+}
+
+/// One source that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFailure {
+    /// Source, as shown to people.
+    pub source: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for SourceFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.source, self.reason)
+    }
+}
+
+struct Listed<'a>(&'a [SourceFailure]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, failure) in self.0.iter().enumerate() {
+            write!(f, "{}({}) {failure}", if index == 0 { "" } else { "; " }, index + 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why one source failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SourceError {
+    #[error("interrupted")]
+    Cancelled,
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("{what}: {source}")]
+    Io { what: String, source: std::io::Error },
+    #[error("{}", .0.message())]
+    Git(#[from] git2::Error),
+}
+
+impl SourceError {
+    pub(super) fn io(what: impl fmt::Display, source: std::io::Error) -> Self {
+        SourceError::Io { what: what.to_string(), source }
+    }
+}

@@ -1,0 +1,55 @@
+//! The git program, cut off from the user's and the host's configuration.
+
+use camino::Utf8Path;
+
+use crate::process::Command;
+
+/// Settings every call gets: no hooks, no signing, no housekeeping behind our back, no wait for the disk (whatever a
+/// crash of the host leaves is recognised as half-done and made again).
+const SETTINGS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.attributesFile=/dev/null",
+    "core.excludesFile=/dev/null",
+    "core.autocrlf=false",
+    "core.fsync=none",
+    "core.fsmonitor=false",
+    "commit.gpgSign=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "advice.detachedHead=false",
+    "protocol.ext.allow=never",
+];
+
+/// `git` on the repository `repo`, run in the folder `cwd`.
+pub(super) fn git(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
+    base(repo, cwd).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1")
+}
+
+/// `git` for talking to another host. The user's configuration counts here (proxies, mirrors, certificates); nobody
+/// is asked for a password, and a silent line counts as dead after a minute.
+pub(super) fn remote_git(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
+    let command = base(repo, cwd)
+        .args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"])
+        .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
+        .inherit("SSH_AUTH_SOCK")
+        .inherit("HOME");
+    PROXIES.iter().fold(command, |command, name| command.inherit(name))
+}
+
+fn base(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
+    let settings = SETTINGS.iter().flat_map(|setting| ["-c", *setting]);
+    Command::new("git", cwd)
+        .args(settings)
+        .env("GIT_DIR", repo.as_str())
+        .env("GIT_ATTR_NOSYSTEM", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_EDITOR", "false")
+}
+
+/// Variables by which people name their proxy.
+pub(super) const PROXIES: &[&str] =
+    &["http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// Attributes that keep git from changing a byte between the repository and a worktree, whatever the tree's own
+/// `.gitattributes` say; for `info/attributes`, which overrules them.
+pub(super) const PLAIN_BYTES: &str = "* -text -ident !eol !filter !working-tree-encoding\n";

@@ -1,0 +1,83 @@
+//! Locks on folders of the cache, held by a value and freed with it (also by the kernel when the program is killed).
+
+use std::fs::{File, TryLockError};
+use std::time::Duration;
+
+use camino::Utf8Path;
+use tokio_util::sync::CancellationToken;
+
+/// How often a lock that another run holds is tried again.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// An exclusive lock.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or gives `None` when another holds it.
+    pub(super) fn try_take(path: &Utf8Path) -> std::io::Result<Option<Lock>> {
+        if let Some(parent) = path.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Takes the lock, however long another run holds it; `None` when `cancel` came first. `waiting` is called once
+    /// when there is somebody to wait for.
+    pub(super) async fn take(
+        path: &Utf8Path,
+        waiting: impl FnOnce(),
+        cancel: &CancellationToken,
+    ) -> std::io::Result<Option<Lock>> {
+        let mut waiting = Some(waiting);
+        loop {
+            if let Some(lock) = Lock::try_take(path)? {
+                return Ok(Some(lock));
+            }
+            if let Some(waiting) = waiting.take() {
+                waiting();
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(None),
+                () = tokio::time::sleep(PATIENCE) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8PathBuf;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_second_waits_until_the_first_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::try_from(folder.path().join("sub/x.lock")).unwrap();
+        let first = Lock::try_take(&path).unwrap().unwrap();
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        // The first lock is given up only once the second asker says that it waits.
+        let second = Lock::take(&path, move || drop(first), &CancellationToken::new()).await.unwrap();
+        assert!(second.is_some());
+        assert!(Lock::try_take(&path).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn waiting_can_be_interrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::try_from(folder.path().join("x.lock")).unwrap();
+        let _first = Lock::try_take(&path).unwrap().unwrap();
+        let cancel = CancellationToken::new();
+        let stop = cancel.clone();
+        let second = Lock::take(&path, move || stop.cancel(), &cancel).await.unwrap();
+        assert!(second.is_none());
+    }
+}
