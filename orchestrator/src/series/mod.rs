@@ -1,9 +1,32 @@
 //! Series: where they come from and how they are read.
 //!
 //! A series is given as the name of a manifest (`series/<name>.yaml`), an mbox, a folder of patches or a range of
-//! commits. All give the same thing: a complete, ordered [`Series`](crate::words::Series), or every reason why it is
-//! none.
+//! commits ([`SeriesSource`]). [`load`] makes the same thing of all of them: a complete, ordered
+//! [`Series`](crate::words::Series), or every reason why it is none. [`vet`] then refuses patches that must not be
+//! applied to any tree.
+//!
+//! The way of a mail: `split` cuts an mbox into mails, `mail` decodes one, `body` takes its text apart as `git am`
+//! does, `assemble` puts the patches of one series together. `diff` knows the grammar of diffs and nothing else.
 
+mod assemble;
+mod body;
+mod diff;
+mod error;
+mod format;
+mod mail;
 mod manifest;
+mod name;
+mod range;
+mod read;
+mod source;
+mod split;
+mod subject;
+mod vet;
+mod vet_path;
 
-pub use manifest::Manifest;
+pub use error::{Refusal, SeriesError};
+pub use format::mail_text;
+pub use manifest::{Manifest, ManifestUpstream};
+pub use read::load;
+pub use source::SeriesSource;
+pub use vet::vet;
