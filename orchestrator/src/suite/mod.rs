@@ -1,9 +1,11 @@
 //! The suite room: from what a boot said to what its tests did. Pure.
 //!
-//! [`ktap`] reads test output, [`log`] finds the kernel's own reports on the console, and judging turns both and the
+//! [`ktap`] reads test output, [`log`] finds the kernel's own reports on the console, and [`judge`](judge()) turns both and the
 //! way the boot ended into verdicts.
 
+pub mod judge;
 pub mod ktap;
 pub mod log;
 
+pub use judge::{BootMeta, JudgeInput, judge};
 pub use log::{log_checked, scan};

@@ -40,7 +40,7 @@ static SIEVE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?x)^(?:WARNING:|BUG|\[\ (?:BUG|INFO):|INFO:|UBSAN:|Kernel\ panic|[Kk]ernel\ BUG|Oops|Internal\ error:
         |Unable\ to\ handle|general\ protection|invalid\ opcode|divide\ error|stack\ segment|double\ fault|int3:
         |traps:\ PANIC|PANIC:|kernel\ tried\ to\ execute|unable\ to\ execute|kernel\ stack\ overflow|Watchdog\ detected
-        |watchdog:|NMI\ watchdog:|rcu:|kmemleak:|unreferenced\ object|sysfs:\ cannot|irq\ \d)
+        |watchdog:|NMI\ watchdog:|rcu:|kmemleak:|unreferenced\ object|sysfs:\ cannot|sysrq:\ Show\ Blocked|irq\ \d)
         |page\ allocation\ failure|:\ bad\ p[gmu4t]|:\ Bad\ swap",
     )
 });
@@ -133,6 +133,10 @@ pub(super) fn header(message: &str) -> Option<Header> {
         return new(SplatKind::Lockup, End::AfterTrace);
     }
     if message.starts_with("INFO: task ") && message.contains(" blocked ") {
+        return new(SplatKind::HungTask, End::AfterTrace);
+    }
+    // The agent asks for it when a test cannot be killed.
+    if message.trim_end() == "sysrq: Show Blocked State" {
         return new(SplatKind::HungTask, End::AfterTrace);
     }
     if message.ends_with("messages suppressed") {

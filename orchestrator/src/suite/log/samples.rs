@@ -313,3 +313,15 @@ pub const SLUB: &str = "\
 [   11.000012]  </TASK>
 [   11.000013] FIX kmalloc-64: Restoring Right Redzone 0x00000000-0x00000001=0xcc
 ";
+
+/// The answer to the agent's question where a stuck test is.
+pub const BLOCKED: &str = "\
+[   70.000001] sysrq: Show Blocked State
+[   70.000002] task:hmm-tests       state:D stack:0     pid:99    tgid:99    ppid:1      flags:0x00000002
+[   70.000003] Call Trace:
+[   70.000004]  <TASK>
+[   70.000005]  __schedule+0x1/0x2
+[   70.000006]  schedule_timeout+0x1/0x2
+[   70.000007]  dmirror_read+0x1/0x2
+[   70.000008]  </TASK>
+";

@@ -21,7 +21,7 @@ fn without_prefix(console: &str) -> String {
 }
 
 /// Every sample, what it is, where it was, and its signature.
-const SAMPLES: [(&str, SplatKind, &str, &str); 23] = [
+const SAMPLES: [(&str, SplatKind, &str, &str); 24] = [
     (WARN, SplatKind::Warning, "hmm_range_fault", "warning | hmm_range_fault | at mm/hmm.c"),
     (WARN_NEW, SplatKind::Warning, "hmm_range_fault", "warning | hmm_range_fault | at mm/hmm.c"),
     (REFCOUNT, SplatKind::Warning, "dmirror_fops_release", "warning | dmirror_fops_release | at lib/refcount.c"),
@@ -128,6 +128,7 @@ const SAMPLES: [(&str, SplatKind, &str, &str); 23] = [
         "dmirror_interval_invalidate",
         "sanitizer | dmirror_interval_invalidate | BUG: KCSAN: data-race in dmirror_interval_invalidate / dmirror_read",
     ),
+    (BLOCKED, SplatKind::HungTask, "dmirror_read", "hung-task | dmirror_read | sysrq: Show Blocked State"),
     (LEAK, SplatKind::Leak, "", "leak | ? | kmemleak: unreferenced object # (size #):"),
     (
         SLUB,

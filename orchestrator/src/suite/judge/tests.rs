@@ -1,0 +1,403 @@
+use orchestrator_protocol::{Frame, Message, Status, VERSION};
+
+use super::*;
+use crate::words::{Accel, BootEnd, BootRecord, Crash, Revision, Verdict};
+
+const CONFIG: &str = "CONFIG_PRINTK=y\nCONFIG_BUG=y\nCONFIG_KALLSYMS=y\n";
+
+/// A boot under construction: frames and console.
+#[derive(Clone)]
+struct Boot {
+    frames: Vec<Frame>,
+    problems: Vec<String>,
+    console: String,
+    only: Vec<String>,
+    modules: Vec<String>,
+    end: BootEnd,
+}
+
+impl Boot {
+    /// Came up and listed these tests.
+    fn new(tests: &[&str]) -> Self {
+        Boot::bare().say(Message::Listed { suite: "hmm".into(), tests: tests.iter().map(|t| t.to_string()).collect() })
+    }
+
+    fn bare() -> Self {
+        let boot = Boot {
+            frames: Vec::new(),
+            problems: Vec::new(),
+            console: "[    0.000000] Linux version 6.12.117\n".into(),
+            only: Vec::new(),
+            modules: Vec::new(),
+            end: BootEnd::Completed,
+        };
+        boot.say(Message::Hello {
+            version: VERSION,
+            uname: "6.12.117 #1".into(),
+            cmdline: String::new(),
+            mem_kib: 1,
+            cpus: 2,
+            build_id: String::new(),
+        })
+    }
+
+    fn say(mut self, message: Message) -> Self {
+        let seq = self.frames.last().map_or(0, |frame| frame.seq + 1);
+        self.frames.push(Frame { seq, ms: seq * 10, message });
+        self
+    }
+
+    fn begin(mut self, test: &str) -> Self {
+        self.console.push_str(&format!("[    1.0] orchestrator: begin hmm {test} round 1\n"));
+        self.say(Message::Begin { suite: "hmm".into(), test: test.into(), round: 1 })
+    }
+
+    fn out(mut self, text: &str) -> Self {
+        for line in text.lines() {
+            self = self.say(Message::Output { err: false, text: line.into() });
+        }
+        self
+    }
+
+    fn end(self, test: &str, status: Status) -> Self {
+        self.end_tainted(test, status, 0)
+    }
+
+    fn end_tainted(mut self, test: &str, status: Status, tainted: u64) -> Self {
+        self.console.push_str(&format!("[    2.0] orchestrator: end hmm {test} round 1\n"));
+        let message = Message::End { suite: "hmm".into(), test: test.into(), round: 1, status, dropped: 0, tainted };
+        self.say(message)
+    }
+
+    /// One good test.
+    fn pass(self, test: &str) -> Self {
+        self.begin(test).out(&format!("TAP version 13\n1..1\nok 1 {test}\n")).end(test, Status::Code(0))
+    }
+
+    fn fail(self, test: &str) -> Self {
+        self.begin(test).out(&format!("TAP version 13\n1..1\nnot ok 1 {test}\n")).end(test, Status::Code(1))
+    }
+
+    fn console(mut self, text: &str) -> Self {
+        self.console.push_str(text);
+        self
+    }
+
+    fn ends(mut self, end: BootEnd) -> Self {
+        self.end = end;
+        self
+    }
+
+    fn only(mut self, tests: &[&str]) -> Self {
+        self.only = tests.iter().map(|test| test.to_string()).collect();
+        self
+    }
+
+    fn modules(mut self, modules: &[&str]) -> Self {
+        self.modules = modules.iter().map(|module| module.to_string()).collect();
+        self
+    }
+
+    fn fatal(self, what: &str, error: &str) -> Self {
+        self.say(Message::Setup { what: what.into(), error: Some(error.into()), fatal: true })
+    }
+
+    fn judge(&self) -> BootRecord {
+        let input = JudgeInput {
+            frames: &self.frames,
+            problems: &self.problems,
+            end: &self.end,
+            console: &self.console,
+            suites: &["hmm".to_owned()],
+            only: &self.only,
+            skip: &[],
+            modules: &self.modules,
+            config: CONFIG,
+        };
+        let meta = BootMeta {
+            kernel: Revision::Base,
+            selftests: Revision::Base,
+            kconfig: "hmm".into(),
+            machine: "qemu-x86_64".into(),
+            accel: Accel::Tcg,
+            attempt: 1,
+            dir: "boots/x/1".into(),
+            wall_ms: 1,
+            cpu_ms: 1,
+            replay: "qemu".into(),
+        };
+        judge(input, meta)
+    }
+}
+
+fn verdicts(record: &BootRecord) -> Vec<(&str, &'static str)> {
+    let word = |verdict: &Verdict| match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail { .. } => "fail",
+        Verdict::Timeout => "timeout",
+        Verdict::Skip { .. } => "skip",
+        Verdict::Xfail => "xfail",
+        Verdict::Crashed { crash: Crash::Panic } => "panic",
+        Verdict::Crashed { crash: Crash::Hang } => "hang",
+        Verdict::Crashed { crash: Crash::Reset } => "reset",
+        Verdict::Infra { .. } => "infra",
+    };
+    record.tests.iter().map(|test| (test.test.as_str(), word(&test.verdict))).collect()
+}
+
+fn infra_reason<'a>(record: &'a BootRecord, test: &str) -> &'a str {
+    match &record.tests.iter().find(|record| record.test == test).unwrap().verdict {
+        Verdict::Infra { reason } => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn hung(deadline: &str) -> BootEnd {
+    BootEnd::Hung { deadline: deadline.into() }
+}
+
+#[test]
+fn a_boot_that_goes_well() {
+    let record = Boot::new(&["a", "b"]).pass("a").fail("b").say(Message::Beat).say(Message::Done).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.b", "fail")]);
+    assert_eq!(record.remaining, Vec::<String>::new());
+    assert_eq!(record.log_checked, Ok(()));
+    assert_eq!(record.uname, "6.12.117 #1");
+    assert_eq!(record.tests[0].output, "TAP version 13\n1..1\nok 1 a\n");
+    assert_eq!(record.tests[0].guest_ms, 40);
+}
+
+#[test]
+fn the_open_test_gets_what_happened_and_the_rest_remains() {
+    let boot = || Boot::new(&["a", "b", "c"]).pass("a").begin("b").out("TAP version 13\n1..1\n");
+    for (end, word) in [(BootEnd::Panicked, "panic"), (hung("silence"), "hang"), (BootEnd::Reset, "reset")] {
+        let record = boot().ends(end.clone()).judge();
+        assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.b", word)]);
+        assert_eq!(record.remaining, ["hmm.c"]);
+        assert_eq!(record.end, end);
+    }
+    let infra = boot().ends(BootEnd::Infra { reason: "QEMU was killed".into() }).judge();
+    assert_eq!(verdicts(&infra), [("hmm.a", "pass"), ("hmm.b", "infra")]);
+    let strange = boot().ends(BootEnd::Completed).judge();
+    assert_eq!(infra_reason(&strange, "hmm.b"), "its end was never reported");
+}
+
+#[test]
+fn a_test_beyond_its_deadline_hangs_and_others_go_on() {
+    let record = Boot::new(&["a", "b"]).begin("a").end("a", Status::Deadline).pass("b").say(Message::Done).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "hang"), ("hmm.b", "pass")]);
+}
+
+#[test]
+fn the_end_of_the_suites_time_is_no_hang() {
+    let record = Boot::new(&["a", "b"]).pass("a").begin("b").ends(hung("suite")).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.b", "infra")]);
+    assert!(matches!(record.end, BootEnd::Infra { .. }));
+}
+
+#[test]
+fn a_panic_before_the_first_frame_of_a_test_is_that_tests() {
+    let boot = Boot::new(&["a", "b", "c"]).pass("a").console("[    3.0] orchestrator: begin hmm b round 1\n");
+    let record = boot.ends(BootEnd::Panicked).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.b", "panic")]);
+    assert_eq!(record.remaining, ["hmm.c"]);
+    let between = Boot::new(&["a", "b"]).pass("a").ends(BootEnd::Panicked).judge();
+    assert_eq!(verdicts(&between), [("hmm.a", "pass")], "nobody ran");
+    let forged = Boot::new(&["a"]).pass("a").console("[    3.0] orchestrator: begin who cares round 1\n");
+    assert_eq!(verdicts(&forged.ends(BootEnd::Panicked).judge()), [("hmm.a", "pass")]);
+}
+
+#[test]
+fn when_the_console_knows_a_later_test_the_frames_of_the_first_were_lost() {
+    let boot = Boot::new(&["a", "b"]).begin("a").console("[    3.0] orchestrator: begin hmm b round 1\n");
+    let record = boot.ends(BootEnd::Panicked).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "infra"), ("hmm.b", "panic")]);
+}
+
+#[test]
+fn a_problem_of_the_channel_is_not_the_kernels_unless_it_panicked() {
+    let mut boot = Boot::new(&["a"]).begin("a").ends(hung("silence"));
+    boot.problems.push("line 9 is no frame".into());
+    assert_eq!(infra_reason(&boot.judge(), "hmm.a"), "results channel: line 9 is no frame");
+    let panicked = boot.ends(BootEnd::Panicked).judge();
+    assert_eq!(verdicts(&panicked), [("hmm.a", "panic")], "a panic cuts the last line");
+}
+
+#[test]
+fn frames_that_are_missing_or_come_twice_spoil_the_test_they_belong_to() {
+    let good = Boot::new(&["a", "b"]).pass("a").pass("b").say(Message::Done);
+    let at =
+        good.frames.iter().position(|f| matches!(&f.message, Message::Output { text, .. } if text == "1..1")).unwrap();
+
+    let mut gap = good.clone();
+    gap.frames.remove(at);
+    assert_eq!(verdicts(&gap.judge()), [("hmm.a", "infra"), ("hmm.b", "pass")]);
+    assert!(infra_reason(&gap.judge(), "hmm.a").contains("are missing"));
+
+    let mut twice = good.clone();
+    let forged = Frame { message: Message::Output { err: false, text: "ok 1 a".into() }, ..good.frames[at].clone() };
+    twice.frames.insert(at, forged);
+    assert_eq!(verdicts(&twice.judge()), [("hmm.a", "infra"), ("hmm.b", "pass")]);
+    assert!(infra_reason(&twice.judge(), "hmm.a").contains("came twice"));
+}
+
+#[test]
+fn a_program_that_forges_its_end_convinces_nobody() {
+    let mut boot = Boot::new(&["a", "b"]).begin("a").out("TAP version 13\n1..1\nok 1 a");
+    // Written by the test itself, with the number the agent will use next.
+    let seq = boot.frames.last().unwrap().seq + 1;
+    let end = |seq| Frame {
+        seq,
+        ms: 1,
+        message: Message::End {
+            suite: "hmm".into(),
+            test: "a".into(),
+            round: 1,
+            status: Status::Code(0),
+            dropped: 0,
+            tainted: 0,
+        },
+    };
+    boot.frames.push(end(seq));
+    boot.frames.push(Frame { seq, ms: 1, message: Message::Output { err: true, text: "boom".into() } });
+    boot.frames.push(end(seq + 1));
+    let record = boot.judge();
+    assert!(verdicts(&record).iter().all(|(_, word)| *word == "infra"), "{record:?}");
+}
+
+#[test]
+fn rounds_are_tries_and_the_same_round_twice_is_not() {
+    let mut boot = Boot::new(&["a"]).pass("a").pass("a").say(Message::Done);
+    assert_eq!(verdicts(&boot.judge()), [("hmm.a", "infra"), ("hmm.a", "infra")]);
+    let mut begins = 0;
+    for frame in &mut boot.frames {
+        if let Message::Begin { round, .. } = &mut frame.message {
+            begins += 1;
+            *round = begins;
+        }
+        if let Message::End { round, .. } = &mut frame.message {
+            *round = begins;
+        }
+    }
+    assert_eq!(verdicts(&boot.judge()), [("hmm.a", "pass"), ("hmm.a", "pass")]);
+}
+
+#[test]
+fn frames_after_the_last_one_are_not_believed() {
+    let record = Boot::new(&["a"]).say(Message::Done).pass("a").judge();
+    assert!(infra_reason(&record, "hmm.a").contains("after the last one"));
+}
+
+#[test]
+fn a_machine_that_could_not_be_prepared_is_trouble_of_ours() {
+    let boot = Boot::bare().fatal("node /dev/hmm_dmirror0", "HMM_DMIRROR is not in /proc/devices").ends(BootEnd::Reset);
+    let record = boot.clone().judge();
+    assert_eq!(verdicts(&record), [("hmm", "infra")]);
+    assert_eq!(infra_reason(&record, "hmm"), "node /dev/hmm_dmirror0: HMM_DMIRROR is not in /proc/devices");
+    assert!(matches!(record.end, BootEnd::Infra { .. }), "{:?}", record.end);
+    let only = boot.only(&["hmm.a", "other.b"]).judge();
+    assert_eq!(verdicts(&only), [("hmm.a", "infra")]);
+    assert_eq!(only.remaining, Vec::<String>::new());
+}
+
+#[test]
+fn an_oops_during_the_set_up_stays_the_kernels() {
+    let console =
+        "[ 1.0] BUG: kernel NULL pointer dereference, address: 0\n[ 1.1] RIP: 0010:hmm_dmirror_init+0x1/0x2\n";
+    let record = Boot::bare().fatal("module test_hmm", "killed").console(console).ends(BootEnd::Reset).judge();
+    assert_eq!(record.end, BootEnd::Reset);
+    assert_eq!(record.splats[0].function.as_deref(), Some("hmm_dmirror_init"));
+}
+
+#[test]
+fn tests_after_which_the_kernel_has_oopsed_crashed() {
+    let died = |b: Boot| {
+        b.begin("b").out("TAP version 13\n1..1\nok 1 b").end_tainted("b", Status::Code(0), 1 << 7).ends(BootEnd::Reset)
+    };
+    let record = died(Boot::new(&["a", "b", "c"]).pass("a"))
+        .console("[ 1.0] BUG: kernel NULL pointer dereference, address: 0\n")
+        .judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.b", "panic")]);
+    assert_eq!(record.remaining, ["hmm.c"]);
+}
+
+#[test]
+fn a_tainted_kernel_with_a_quiet_log_was_not_checked() {
+    let record = Boot::new(&["a"])
+        .begin("a")
+        .out("TAP version 13\n1..1\nok 1 a")
+        .end_tainted("a", Status::Code(0), 1 << 9)
+        .say(Message::Done)
+        .judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass")]);
+    assert!(record.log_checked.unwrap_err().contains("tainted (WARN), but its log has no report"));
+    let mut silent = Boot::new(&["a"]).pass("a").say(Message::Done);
+    silent.console.clear();
+    assert!(silent.judge().log_checked.unwrap_err().contains("console is empty"));
+}
+
+#[test]
+fn splats_are_attributed_through_the_markers() {
+    let boot = Boot::new(&["a", "b"])
+        .begin("a")
+        .console("[    1.5] BUG: Bad rss-counter state mm:00000000abcdef01 type:MM_ANONPAGES val:1\n");
+    let record = boot.out("TAP version 13\n1..1\nok 1 a").end("a", Status::Code(0)).pass("b").judge();
+    assert_eq!(record.splats[0].test.as_deref(), Some("hmm.a"));
+}
+
+#[test]
+fn only_what_was_asked_for_and_exists_can_remain() {
+    let record = Boot::new(&["a", "b", "c"]).only(&["hmm.c", "hmm.gone", "other.x", "hmm.a"]).pass("c").judge();
+    assert_eq!(verdicts(&record), [("hmm.c", "pass")]);
+    assert_eq!(record.remaining, ["hmm.a"]);
+    let early = Boot::bare().only(&["hmm.c", "hmm.a"]).ends(BootEnd::Panicked).judge();
+    assert_eq!(early.remaining, ["hmm.c", "hmm.a"]);
+}
+
+#[test]
+fn unloading_is_a_test_of_its_own() {
+    let unloaded = |module: &str, error: Option<&str>| Message::Unloaded {
+        module: module.into(),
+        error: error.map(str::to_owned),
+    };
+    let boot = || Boot::new(&["a"]).pass("a").modules(&["dep", "test_hmm"]);
+    let record = boot().say(unloaded("test_hmm", Some("EBUSY"))).say(unloaded("dep", None)).say(Message::Done).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.unload-test_hmm", "fail"), ("hmm.unload-dep", "pass")]);
+    let died = boot().ends(BootEnd::Panicked).judge();
+    assert_eq!(verdicts(&died), [("hmm.a", "pass"), ("hmm.unload-test_hmm", "panic")]);
+    assert_eq!(died.remaining, ["hmm.unload-dep"]);
+    let earlier = Boot::new(&["a"]).begin("a").modules(&["test_hmm"]).ends(BootEnd::Panicked).judge();
+    assert_eq!(verdicts(&earlier), [("hmm.a", "panic")]);
+    assert_eq!(earlier.remaining, ["hmm.unload-test_hmm"]);
+}
+
+#[test]
+fn a_program_that_runs_whole() {
+    let output = "TAP version 13\n1..2\nok 1 x\nnot ok 2 y";
+    let record = Boot::new(&[]).begin("").out(output).end("", Status::Code(1)).say(Message::Done).judge();
+    assert_eq!(verdicts(&record), [("hmm.x", "pass"), ("hmm.y", "fail")]);
+    let cut = Boot::new(&[]).begin("").out("TAP version 13\n1..2\nok 1 x").ends(BootEnd::Panicked).judge();
+    assert_eq!(verdicts(&cut), [("hmm.x", "pass"), ("hmm", "panic")]);
+}
+
+#[test]
+fn endless_output_keeps_its_beginning_and_its_end() {
+    let flood = "x".repeat(1000);
+    let mut boot = Boot::new(&["a"]).begin("a").out("first");
+    for _ in 0..200 {
+        boot = boot.out(&flood);
+    }
+    let record = boot.out("TAP version 13\n1..1\nok 1 a").end("a", Status::Code(0)).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass")]);
+    let output = &record.tests[0].output;
+    assert!(output.len() < 70_000 && output.starts_with("first\n") && output.ends_with("ok 1 a\n"));
+    assert!(output.contains("bytes left out]"));
+}
+
+#[test]
+fn nothing_said_is_nothing_judged() {
+    let mut boot = Boot::bare().ends(BootEnd::Panicked);
+    boot.frames.clear();
+    let record = boot.judge();
+    assert_eq!((record.tests, record.remaining, record.uname.as_str()), (vec![], vec![], ""));
+}
