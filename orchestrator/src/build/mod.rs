@@ -3,16 +3,34 @@
 //! [`build()`] is the whole of it: it resolves the configuration, makes, reads the diagnostics and leaves the result in
 //! the cache under its [`key()`]. [`lookup`] finds what an earlier run left. [`matrix()`] reads `kconfigs/`.
 
+mod artefacts;
+mod changes;
 mod compare;
+mod diagnostics;
+mod image;
+mod kconfig;
 mod key;
+mod make;
+mod matrix;
+#[cfg(test)]
+mod real;
+mod reason;
 mod request;
+mod resolve;
+mod selftests;
+mod session;
+mod state;
 mod store;
 #[cfg(test)]
 mod testing;
 mod toolchain;
+mod trouble;
+mod work;
 
 pub use compare::{DiagnosticSignature, new_diagnostics, signature};
 pub use key::key;
+pub use matrix::{Compiler, MatrixEntry, MatrixFile, matrix, parse_matrix};
 pub use request::{BuildOptions, BuildRequest};
 pub use store::{folder, lookup, relabel};
 pub use toolchain::{ToolchainError, toolchain, toolchains};
+pub use work::build;

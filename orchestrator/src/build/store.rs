@@ -31,7 +31,6 @@ pub fn relabel(record: BuildRecord, revision: Revision, kconfig: &Kconfig) -> Bu
 }
 
 /// Whether a build that ended so is worth keeping: trouble of ours says nothing about the next try.
-#[cfg_attr(not(test), expect(dead_code))]
 pub(super) fn is_final(outcome: &BuildOutcome) -> bool {
     match outcome {
         BuildOutcome::Built | BuildOutcome::Failed { .. } | BuildOutcome::SelftestsFailed { .. } => true,
@@ -43,7 +42,6 @@ pub(super) fn is_final(outcome: &BuildOutcome) -> bool {
 ///
 /// # Errors
 /// When the disk refuses.
-#[cfg_attr(not(test), expect(dead_code))]
 pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord) -> std::io::Result<()> {
     let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::other)?;
     let partial = staging.join("record.json.partial");
@@ -61,6 +59,7 @@ pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::testing::folder as testing_folder;
     use crate::words::{Artefacts, Kind};
 
     fn record(key: &str) -> BuildRecord {
@@ -85,15 +84,9 @@ mod tests {
         }
     }
 
-    fn cache() -> (tempfile::TempDir, Utf8PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
-        (dir, path)
-    }
-
     #[test]
     fn a_published_record_is_found_and_points_into_this_cache() {
-        let (_guard, cache) = cache();
+        let (_guard, cache) = testing_folder();
         let staging = cache.join("builds/.staging");
         fs_err::create_dir_all(&staging).unwrap();
         fs_err::write(staging.join("vmlinux"), "x").unwrap();
@@ -106,7 +99,7 @@ mod tests {
 
     #[test]
     fn half_done_and_damaged_folders_are_not_found_and_can_be_replaced() {
-        let (_guard, cache) = cache();
+        let (_guard, cache) = testing_folder();
         let place = folder(&cache, "k1");
         fs_err::create_dir_all(&place).unwrap();
         assert_eq!(lookup(&cache, "k1"), None, "no record");

@@ -67,3 +67,10 @@ pub(super) fn warning(file: &str, line: u32, message: &str, option: &str) -> Dia
         text: format!("{file}:{line}: warning: {message}"),
     }
 }
+
+/// An empty folder that vanishes with the guard.
+pub(super) fn folder() -> (tempfile::TempDir, camino::Utf8PathBuf) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = camino::Utf8PathBuf::from_path_buf(dir.path().to_owned()).expect("a UTF-8 path");
+    (dir, path)
+}

@@ -120,6 +120,16 @@ impl<'a> Checker<'a> {
         path: &str,
         problems: &mut Vec<Problem>,
     ) {
+        // What may be left out is checked as what it is when it is there.
+        let present: Vec<&Json> = alternatives.iter().copied().filter(|schema| types(schema) != ["null"]).collect();
+        if let [schema] = present[..]
+            && alternatives.len() > 1
+        {
+            if node.value != Value::Null {
+                self.node(schema, node, at, path, problems);
+            }
+            return;
+        }
         // A choice between words, or between types, is one sentence.
         let words: Option<Vec<String>> = alternatives
             .iter()

@@ -68,13 +68,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
-        for (name, report) in crate::report::fixtures::all() {
-            assert_eq!(Report::from_json(&report.to_json()).unwrap(), report, "{name}");
-        }
-    }
-
-    #[test]
     fn another_version_is_refused_by_name() {
         let error = Report::from_json(r#"{"schema": "orchestrator-report/9", "anything": 1}"#).unwrap_err();
         assert!(error.to_string().contains("orchestrator-report/9"), "{error}");

@@ -1,0 +1,9 @@
+//! Configurations: fragments, merging, checking, and why a symbol did not end up as asked.
+
+mod explain;
+mod expression;
+mod fragment;
+mod text;
+
+pub(super) use explain::{Kconfigs, explain};
+pub(super) use fragment::{check, merge, parse};

@@ -1,0 +1,172 @@
+//! The real thing: builds of a real kernel tree. Slow, and in need of one, therefore ignored unless asked for:
+//!
+//! ```text
+//! ORCHESTRATOR_REAL_SOURCE=<git worktree of linux 6.12> ORCHESTRATOR_REAL_CACHE=<folder kept between runs> \
+//!     cargo test -p orchestrator --lib build::real -- --ignored --nocapture --test-threads=1
+//! ```
+//!
+//! The worktree is changed file by file and put back; changes are committed as loose git objects only.
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use super::*;
+use crate::words::*;
+
+struct Tree {
+    source: Utf8PathBuf,
+    cache: Utf8PathBuf,
+    changed: Vec<(Utf8PathBuf, Vec<u8>)>,
+}
+
+impl Tree {
+    fn open() -> Tree {
+        let folder = |name: &str| Utf8PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("set {name}")));
+        Tree {
+            source: folder("ORCHESTRATOR_REAL_SOURCE"),
+            cache: folder("ORCHESTRATOR_REAL_CACHE"),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Replaces `from` by `to` in a file of the worktree until this value is dropped.
+    fn edit(&mut self, path: &str, from: &str, to: &str) {
+        let file = self.source.join(path);
+        let text = fs_err::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{path} does not contain {from:?}");
+        self.changed.push((file.clone(), text.clone().into_bytes()));
+        fs_err::write(&file, text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// Puts every edited file back.
+    fn restore(&mut self) {
+        for (file, bytes) in self.changed.drain(..).rev() {
+            fs_err::write(&file, bytes).unwrap();
+        }
+    }
+
+    /// The git tree of the worktree as it is.
+    fn tree_id(&self) -> String {
+        let repository = git2::Repository::open(&self.source).unwrap();
+        let head = repository.head().unwrap().peel_to_tree().unwrap();
+        let mut index = git2::Index::new().unwrap();
+        index.read_tree(&head).unwrap();
+        for (file, _) in &self.changed {
+            let path = file.strip_prefix(&self.source).unwrap();
+            let entry = index.get_path(path.as_std_path(), 0).unwrap();
+            let id = repository.blob_path(file.as_std_path()).unwrap();
+            index.add(&git2::IndexEntry { id, ..entry }).unwrap();
+        }
+        index.write_tree_to(&repository).unwrap().to_string()
+    }
+
+    fn request(&self, number: usize, kconfig: &Kconfig) -> BuildRequest {
+        let revision = if number == 0 { Revision::Base } else { Revision::Patch { number, total: 9 } };
+        let plain = super::testing::request();
+        BuildRequest {
+            source: self.source.clone(),
+            revision: RevisionCommit { revision, commit: "0".repeat(40), tree: self.tree_id(), touched: Vec::new() },
+            kconfig: kconfig.clone(),
+            out: self.cache.join("work/real").join(&kconfig.name),
+            cache: self.cache.clone(),
+            events: Arc::new(|event| {
+                if let Event::UnitProgress { done, total, message, .. } = event
+                    && done % 50 == 0
+                {
+                    eprintln!("  {done}/{total} {message}");
+                }
+            }),
+            ..plain
+        }
+    }
+
+    async fn build(&self, number: usize, kconfig: &Kconfig) -> BuildRecord {
+        let record = build(&self.request(number, kconfig)).await;
+        eprintln!(
+            "{} {}: {:?}, {} s, {} s CPU, {} diagnostics, sandbox {:?}, notes {:?}",
+            record.revision,
+            record.kconfig,
+            record.outcome,
+            record.wall_ms / 1000,
+            record.cpu_ms / 1000,
+            record.diagnostics.len(),
+            record.sandbox,
+            record.notes
+        );
+        record
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+fn hmm() -> Kconfig {
+    let fragments = std::env::var("ORCHESTRATOR_REAL_FRAGMENTS").expect("set ORCHESTRATOR_REAL_FRAGMENTS to files");
+    let read = |path: &str| Fragment { name: path.to_owned(), text: fs_err::read_to_string(path).unwrap() };
+    Kconfig { fragments: fragments.split(' ').map(read).collect(), ..super::testing::request().kconfig }
+}
+
+#[tokio::test]
+#[ignore = "builds a real kernel"]
+async fn planted_changes_give_what_they_should() {
+    let mut tree = Tree::open();
+    let kconfig = hmm();
+    let base = tree.build(0, &kconfig).await;
+    assert_eq!(base.outcome, BuildOutcome::Built, "{:#?}", base.diagnostics);
+    assert!(base.artefacts.image.is_some());
+
+    let anchor = "int hmm_range_fault(struct hmm_range *range)\n{\n";
+    tree.edit("mm/hmm.c", anchor, &format!("{anchor}\tint planted;\n"));
+    let warning = tree.build(1, &kconfig).await;
+    assert_eq!(warning.outcome, BuildOutcome::Built);
+    let new = new_diagnostics(&base.diagnostics, &warning.diagnostics);
+    assert_eq!(new.len(), 1, "{new:#?}");
+    assert_eq!(new[0].option.as_deref(), Some("-Wunused-variable"));
+    assert_eq!(new[0].function.as_deref(), Some("hmm_range_fault"));
+    assert_eq!(new[0].file, "mm/hmm.c");
+    tree.restore();
+
+    tree.edit("mm/hmm.c", " * @walk: mm_walk structure\n", " * @walk: the walk that came here\n");
+    let comment = tree.build(2, &kconfig).await;
+    assert_ne!(comment.key, base.key);
+    assert_eq!(comment.artefacts.image, base.artefacts.image, "a reworded comment gives the same image");
+    assert_eq!(new_diagnostics(&base.diagnostics, &comment.diagnostics), []);
+    tree.restore();
+
+    tree.edit("mm/hmm.c", anchor, &format!("{anchor}\tplanted = 1;\n"));
+    let broken = tree.build(3, &kconfig).await;
+    let BuildOutcome::Failed { reason } = &broken.outcome else { panic!("{:?}", broken.outcome) };
+    assert_eq!(reason, "mm/hmm.c:584: 'planted' undeclared (first use in this function)");
+    assert!(broken.artefacts.image.is_none());
+    tree.restore();
+
+    tree.edit("mm/hmm.c", anchor, &format!("int planted(void);\n{anchor}\tif (planted())\n\t\treturn 0;\n"));
+    let unlinked = tree.build(4, &kconfig).await;
+    let BuildOutcome::Failed { reason } = &unlinked.outcome else { panic!("{:?}", unlinked.outcome) };
+    assert!(reason.contains("undefined reference to `planted'"), "{reason}");
+    tree.restore();
+
+    tree.edit("mm/hmm.c", anchor, &format!("#include \"planted.h\"\n{anchor}"));
+    let missing = tree.build(5, &kconfig).await;
+    let BuildOutcome::Failed { reason } = &missing.outcome else { panic!("{:?}", missing.outcome) };
+    assert_eq!(reason, "mm/hmm.c:582: planted.h: No such file or directory");
+    tree.restore();
+
+    tree.edit(
+        "lib/Kconfig.debug",
+        "depends on DEVICE_PRIVATE\n\tselect HMM_MIRROR",
+        "depends on DEVICE_PRIVATE && PLANTED\n\tselect HMM_MIRROR",
+    );
+    let dropped = tree.build(6, &kconfig).await;
+    let BuildOutcome::Failed { reason } = &dropped.outcome else { panic!("{:?}", dropped.outcome) };
+    assert!(reason.contains("DEVICE_PRIVATE (=y) && PLANTED (not set)"), "{reason}");
+    assert!(dropped.dropped.iter().any(|dropped| dropped.symbol == "TEST_HMM"));
+    tree.restore();
+
+    // Another commit with the base's content is the base.
+    assert_eq!(tree.build(7, &kconfig).await.key, base.key);
+}

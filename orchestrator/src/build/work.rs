@@ -1,0 +1,207 @@
+//! One build from beginning to end.
+
+use std::time::{Duration, Instant};
+
+use camino::Utf8Path;
+
+use super::diagnostics::Said;
+use super::make::{arguments, goals};
+use super::resolve::{Unresolved, dropped_diagnostics, resolve};
+use super::selftests::selftests;
+use super::session::{Job, Session};
+use super::state::{Found, Marker, State};
+use super::{BuildRequest, ToolchainError, artefacts, key, lookup, reason, relabel, store, toolchain};
+use crate::words::{Artefacts, BuildOutcome, BuildRecord};
+
+/// Makes what `request` asks for, or finds it in the cache.
+///
+/// The record says how it ended, whatever happened: trouble of ours is an outcome too. Results about the kernel are
+/// kept in `builds/<key>/`; of others only the log is, in `builds/<key>.infra/`.
+pub async fn build(request: &BuildRequest) -> BuildRecord {
+    let start = Instant::now();
+    let tools = match toolchain(&request.kconfig, request.options, &request.cancel).await {
+        Ok(tools) => tools,
+        Err(error) => {
+            let outcome = match &error {
+                ToolchainError::Missing { .. } => BuildOutcome::NotRun { reason: error.to_string() },
+                ToolchainError::Broken { .. } => BuildOutcome::Infra { reason: error.to_string() },
+            };
+            return BuildRecord { outcome, ..blank(request, "", String::new()) };
+        }
+    };
+    let key = key(request, &tools);
+    if let Some(record) = lookup(&request.cache, &key) {
+        return relabel(record, request.revision.revision, &request.kconfig);
+    }
+    let staging = request.cache.join("builds").join(format!(".making-{key}"));
+    let mut record = blank(request, &tools, key);
+    let result = make_all(request, &staging, &mut record).await;
+    if let Err(reason) = result {
+        record.outcome = BuildOutcome::Infra { reason };
+    }
+    record.wall_ms = milliseconds(start.elapsed());
+    let kept = if store::is_final(&record.outcome) {
+        record.artefacts.dir = store::folder(&request.cache, &record.key);
+        store::publish(&request.cache, &staging, &record)
+    } else {
+        record.artefacts.dir = request.cache.join("builds").join(format!("{}.infra", record.key));
+        replace(&staging, &record.artefacts.dir)
+    };
+    if let Err(error) = kept {
+        record.outcome = BuildOutcome::Infra { reason: format!("keeping the result: {error}") };
+    }
+    record
+}
+
+/// A record with nothing in it yet.
+fn blank(request: &BuildRequest, tools: &str, key: String) -> BuildRecord {
+    BuildRecord {
+        key,
+        revision: request.revision.revision,
+        kconfig: request.kconfig.name.clone(),
+        kind: request.kconfig.kind,
+        outcome: BuildOutcome::Infra { reason: "not begun".to_owned() },
+        diagnostics: Vec::new(),
+        compiled: Vec::new(),
+        not_compiled: Vec::new(),
+        dropped: Vec::new(),
+        notes: Vec::new(),
+        toolchain: tools.to_owned(),
+        artefacts: Artefacts::default(),
+        sandbox: Ok(()),
+        log: "build.log".to_owned(),
+        wall_ms: 0,
+        cpu_ms: 0,
+        replay: String::new(),
+    }
+}
+
+/// Does the work in `staging` and fills in `record`, outcome included. An error is trouble of ours.
+async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut BuildRecord) -> Result<(), String> {
+    let io = |error: std::io::Error| error.to_string();
+    let _lock = lock(request, &request.out).await?;
+    if staging.exists() {
+        fs_err::remove_dir_all(staging).map_err(io)?;
+    }
+    fs_err::create_dir_all(staging).map_err(io)?;
+    let log = staging.join(&record.log);
+    let (mut state, found) = State::open(&request.out, &identity(request, &record.toolchain)).map_err(io)?;
+    let marker = Marker::set(&request.out).map_err(io)?;
+    let mut session = Session::new(request, &request.out, &log);
+    record.sandbox.clone_from(&session.sandbox);
+    let made = make_kernel(request, &mut session, &mut state, found, record).await;
+    record.cpu_ms = milliseconds(session.cpu);
+    made?;
+    // Whatever make was asked to do it ended by itself, so that every file in O= is whole or absent.
+    state.save(&request.out).map_err(io)?;
+    marker.clear().map_err(io)?;
+    let config = request.out.join(".config");
+    if config.exists() {
+        fs_err::copy(&config, staging.join("config")).map_err(io)?;
+    }
+    if record.outcome == BuildOutcome::Built {
+        let kconfig = &request.kconfig;
+        record.artefacts = artefacts::collect(&request.out, staging, kconfig.kind, &kconfig.arch)?;
+        let tools = record.toolchain.clone();
+        let done = selftests(&mut session, request, &tools, staging, &mut record.artefacts).await;
+        record.cpu_ms = milliseconds(session.cpu);
+        let done = done?;
+        record.diagnostics.extend(done.diagnostics);
+        record.notes.extend(done.notes);
+        if let Some(reason) = done.failed {
+            record.outcome = BuildOutcome::SelftestsFailed { reason };
+        }
+    }
+    Ok(())
+}
+
+/// Configures and makes the kernel.
+async fn make_kernel(
+    request: &BuildRequest,
+    session: &mut Session<'_>,
+    state: &mut State,
+    found: Found,
+    record: &mut BuildRecord,
+) -> Result<(), String> {
+    let resolved = match resolve(session, request, &record.toolchain, state).await {
+        Ok(resolved) => resolved,
+        Err(Unresolved::Infra(reason)) => return Err(reason),
+        Err(Unresolved::Failed { reason, diagnostics }) => {
+            state.resolved = None;
+            record.diagnostics = diagnostics;
+            record.outcome = BuildOutcome::Failed { reason };
+            return Ok(());
+        }
+    };
+    record.dropped.clone_from(&resolved.dropped);
+    record.diagnostics = resolved.diagnostics.iter().cloned().chain(dropped_diagnostics(&resolved)).collect();
+    state.resolved = Some(resolved);
+    if let Some(first) = record.dropped.first() {
+        record.outcome = BuildOutcome::Failed { reason: first.to_string() };
+        return Ok(());
+    }
+    let config = fs_err::read_to_string(request.out.join(".config")).map_err(|error| error.to_string())?;
+    let goals = goals(request.kconfig.kind, &request.kconfig.arch, &config);
+    let total = match found {
+        Found::Fresh => state.full_steps,
+        Found::Kept => state.last_steps,
+    };
+    let job = Job { arguments: arguments(request, &request.out, &goals), total, about: "make", ..Job::default() };
+    record.replay = session.command(&job).replay();
+    let made = session.make(&job).await?;
+    match found {
+        Found::Fresh => state.full_steps = made.said.steps,
+        Found::Kept => state.last_steps = made.said.steps,
+    }
+    note_omitted(&made.said, record);
+    record.diagnostics.extend(state.absorb(&made.said, &request.out));
+    record.outcome = if made.complete {
+        BuildOutcome::Built
+    } else {
+        BuildOutcome::Failed { reason: reason::first_error(&record.diagnostics).unwrap_or(made.last_line) }
+    };
+    Ok(())
+}
+
+fn note_omitted(said: &Said, record: &mut BuildRecord) {
+    if said.omitted > 0 {
+        record.notes.push(format!("{} further diagnostics were left out; they are in {}", said.omitted, record.log));
+    }
+}
+
+/// What makes old objects in `O=` useless when it changes.
+fn identity(request: &BuildRequest, tools: &str) -> String {
+    let kconfig = &request.kconfig;
+    format!("{} {} {} {}\n{tools}", request.source, kconfig.arch, kconfig.toolchain, kconfig.cross_compile)
+}
+
+/// Waits until no other process builds in `folder`. The lock lies beside it, since the folder may be emptied.
+pub(super) async fn lock(request: &BuildRequest, folder: &Utf8Path) -> Result<fs_err::File, String> {
+    let io = |error: std::io::Error| error.to_string();
+    let parent = folder.parent().unwrap_or(Utf8Path::new("."));
+    fs_err::create_dir_all(parent).map_err(io)?;
+    let path = parent.join(format!(".{}.lock", folder.file_name().unwrap_or("out").trim_start_matches('.')));
+    let file = fs_err::File::create(&path).map_err(io)?;
+    loop {
+        match file.file().try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {}
+            Err(std::fs::TryLockError::Error(error)) => return Err(format!("locking {path}: {error}")),
+        }
+        tokio::select! {
+            () = request.cancel.cancelled() => return Err("interrupted".to_owned()),
+            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+        }
+    }
+}
+
+fn replace(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
+    if to.exists() {
+        fs_err::remove_dir_all(to)?;
+    }
+    if from.exists() { fs_err::rename(from, to) } else { Ok(()) }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
