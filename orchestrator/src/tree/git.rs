@@ -53,3 +53,29 @@ pub(super) const PROXIES: &[&str] =
 /// Attributes that keep git from changing a byte between the repository and a worktree, whatever the tree's own
 /// `.gitattributes` say; for `info/attributes`, which overrules them.
 pub(super) const PLAIN_BYTES: &str = "* -text -ident !eol !filter !working-tree-encoding\n";
+
+/// `Receiving objects:  12% (10400/86629), 1.2 MiB | 3 MiB/s` as phase, done, total.
+pub(super) fn meter(line: &str) -> Option<(&str, u64, u64)> {
+    let (phase, rest) = line.trim_start_matches("remote: ").split_once(':')?;
+    let (done, rest) = rest.split_once('(')?.1.split_once('/')?;
+    let (total, _) = rest.split_once(')')?;
+    Some((phase.trim(), done.parse().ok()?, total.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_meter_is_read() {
+        let table = [
+            ("Receiving objects:  12% (10400/86629), 1.2 MiB | 3 MiB/s", Some(("Receiving objects", 10400, 86629))),
+            ("remote: Counting objects: 100% (5/5), done.", Some(("Counting objects", 5, 5))),
+            ("fatal: unable to access 'https://x/': Could not resolve host (x)", None),
+            ("remote: Enumerating objects: 5, done.", None),
+        ];
+        for (line, read) in table {
+            assert_eq!(meter(line), read, "{line}");
+        }
+    }
+}

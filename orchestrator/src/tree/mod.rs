@@ -18,12 +18,15 @@ mod marker;
 mod query;
 mod remote;
 mod spec;
+mod sweep;
 mod tarball;
 #[cfg(test)]
 mod testing;
+mod worktree;
 
 pub use error::{SourceFailure, TreeError};
 pub use fetch::{FetchOptions, fetch};
 pub use file::{CloneEntry, DebianEntry, TreesFile, catalogue};
 pub use query::{LogEntry, log, read_file};
 pub use spec::{GitRef, Source, TarballPlace, TreeSpec};
+pub use worktree::{Switched, Worktree, WorktreeError};

@@ -6,7 +6,7 @@ use camino::Utf8Path;
 use tokio_util::sync::CancellationToken;
 
 use super::error::SourceError;
-use super::git::remote_git;
+use super::git::{meter, remote_git};
 use super::spec::GitRef;
 use crate::process::{Command, End, Stream};
 
@@ -90,14 +90,6 @@ fn listed(listing: &str, name: &str) -> Option<String> {
     })
 }
 
-/// `Receiving objects:  12% (10400/86629), 1.2 MiB | 3 MiB/s` as phase, done, total.
-fn meter(line: &str) -> Option<(&str, u64, u64)> {
-    let (phase, rest) = line.trim_start_matches("remote: ").split_once(':')?;
-    let (done, rest) = rest.split_once('(')?.1.split_once('/')?;
-    let (total, _) = rest.split_once(')')?;
-    Some((phase.trim(), done.parse().ok()?, total.parse().ok()?))
-}
-
 async fn run(
     command: Command,
     name: &str,
@@ -128,19 +120,6 @@ async fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_meter_is_read() {
-        let table = [
-            ("Receiving objects:  12% (10400/86629), 1.2 MiB | 3 MiB/s", Some(("Receiving objects", 10400, 86629))),
-            ("remote: Counting objects: 100% (5/5), done.", Some(("Counting objects", 5, 5))),
-            ("fatal: unable to access 'https://x/': Could not resolve host (x)", None),
-            ("remote: Enumerating objects: 5, done.", None),
-        ];
-        for (line, read) in table {
-            assert_eq!(meter(line), read, "{line}");
-        }
-    }
 
     #[test]
     fn only_the_very_reference_counts() {
