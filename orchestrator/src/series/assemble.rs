@@ -257,7 +257,7 @@ fn numbered_patches(
     }
     if totals.len() > 1 {
         let names: Vec<String> =
-            totals.iter().map(|(total, mail)| format!("one of {total} at {}", name(mail))).collect();
+            totals.iter().map(|(total, mail)| format!("one of {total} patch(es), {}", name(mail))).collect();
         let mail = &candidates[0].mail;
         let what = format!("several series are mixed: {}", names.join("; "));
         refusals.push(refusal(mail, 0, mail.origin.line, what, "pass an mbox that holds one series"));
@@ -271,7 +271,7 @@ fn numbered_patches(
         let Some((number, _)) = candidate.mail.subject.position else { continue };
         let mail = &candidate.mail;
         if number > total {
-            let what = format!("is numbered {number}/{total}");
+            let what = format!("it is numbered {number}/{total}");
             refusals.push(refusal(mail, number, mail.origin.line, what, "correct the subject"));
             continue;
         }
@@ -306,28 +306,28 @@ fn check(number: usize, total: usize, candidate: &Candidate, refusals: &mut Vec<
     let mut refuse = |line, what: String, remedy: &str| refusals.push(refusal(mail, number, line, what, remedy));
     let resend = "have it sent again with git send-email, or take the raw mail from the archive";
     let Some(first) = body.diff.first() else {
-        refuse(mail.origin.line, format!("{number}/{total} has no diff"), resend);
+        refuse(mail.origin.line, format!("the mail has no diff although it is {number}/{total}"), resend);
         return;
     };
     if candidate.sender().is_none() {
-        refuse(mail.origin.line, "has no From: address".to_owned(), "export it with git format-patch");
+        refuse(mail.origin.line, "the mail has no From: address".to_owned(), "export it with git format-patch");
     }
     if mail.flowed {
-        refuse(first.number, "was sent as format=flowed, which rewraps lines".to_owned(), resend);
+        refuse(first.number, "the mail was sent as format=flowed, which rewraps lines".to_owned(), resend);
     } else {
-        let damage = body.troubles.iter().find_map(|(at, number, trouble)| match trouble {
-            Trouble::Wrapped => Some((*at, *number, "is line-wrapped here")),
-            Trouble::Whitespace => Some((*at, *number, "is whitespace-damaged here")),
+        // Other breaks of the grammar are not the mailer's; `vet` names them.
+        let damage = body.damages.iter().find_map(|damage| match damage.trouble {
+            Trouble::Wrapped => Some((&damage.line, "line-wrapped")),
+            Trouble::Whitespace => Some((&damage.line, "whitespace-damaged")),
             Trouble::ShortHunk | Trouble::LongHunk | Trouble::BadHunk => None,
             Trouble::StrayHunk | Trouble::HalfHeader | Trouble::Chatter => None,
         });
-        if let Some((at, line, what)) = damage {
-            let text = body.diff.get(at).map(|line| format!(": `{}`", excerpt(&line.text))).unwrap_or_default();
-            refuse(line, format!("{number}/{total} {what}{text}"), resend);
+        if let Some((line, how)) = damage {
+            refuse(line.number, format!("the mail is {how} here: `{}`", excerpt(&line.text)), resend);
         }
     }
     if let Some(line) = body.diff.iter().find(|line| line.text.contains('\u{fffd}')) {
-        let what = "holds bytes that are no text in the mail's character set";
+        let what = "the diff holds bytes that are no text in the mail's character set";
         refuse(line.number, what.to_owned(), "send it as UTF-8, base64-encoded if need be");
     }
 }

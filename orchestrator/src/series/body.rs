@@ -14,9 +14,17 @@ pub(super) struct Body {
     pub(super) diff: Vec<Line>,
     /// Everything that belongs to neither, in order: what stands below `---` and behind the diff.
     pub(super) remarks: Vec<String>,
-    /// Where the grammar of the diff is broken: index into `diff`, and how. The index may be that of the line right
-    /// behind it.
-    pub(super) troubles: Vec<(usize, usize, diff::Trouble)>,
+    /// Where the grammar of the diff is broken.
+    pub(super) damages: Vec<Damage>,
+}
+
+/// A line that a diff may not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Damage {
+    /// The line.
+    pub(super) line: Line,
+    /// What is wrong with it.
+    pub(super) trouble: diff::Trouble,
 }
 
 /// Takes `lines` apart.
@@ -39,9 +47,10 @@ pub(super) fn parse(lines: &[Line]) -> Body {
     };
     let texts: Vec<&str> = lines[begin..].iter().map(|line| line.text.as_str()).collect();
     let scan = diff::scan(&texts);
-    body.troubles = scan.troubles.iter().map(|(at, trouble)| (*at, lines[begin + at].number, *trouble)).collect();
-    // A broken hunk swallows lines until the next header; keep what a check must see.
-    let length = scan.end;
+    let damage = |(at, trouble): &(usize, _)| Damage { line: lines[begin + at].clone(), trouble: *trouble };
+    body.damages = scan.troubles.iter().map(damage).collect();
+    // A line that breaks the diff stays in it, so that whoever reads the diff alone sees it too.
+    let length = scan.troubles.iter().map(|(at, _)| at + 1).max().unwrap_or(0).max(scan.end);
     body.diff = lines[begin..begin + length].to_vec();
     body.remarks = lines[end..begin].iter().chain(&lines[begin + length..]).map(|line| line.text.clone()).collect();
     body
@@ -57,7 +66,7 @@ fn breaks_message(lines: &[Line], at: usize) -> bool {
 }
 
 /// A line such as `-- >8 --`: by git's rule, mostly dashes and at least one pair of scissors.
-fn is_scissors(text: &str) -> bool {
+pub(super) fn is_scissors(text: &str) -> bool {
     let bytes = text.trim().as_bytes();
     let (mut perforation, mut scissors, mut gap, mut inside, mut at) = (0, 0, 0, false, 0);
     while at < bytes.len() {

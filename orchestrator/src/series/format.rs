@@ -5,6 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
+use super::body::is_scissors;
 use crate::words::{Patch, Person};
 
 /// The patch as `git format-patch` would write it, without Message-ID.
@@ -30,7 +31,11 @@ pub fn mail_text(patch: &Patch) -> String {
             mail.push(' ');
         }
         first &= line.trim().is_empty();
-        mail.push_str(line);
+        if is_scissors(line) {
+            mail.push_str(&blunt(line));
+        } else {
+            mail.push_str(line);
+        }
         mail.push('\n');
     }
     mail.push_str("---\n\n");
@@ -45,8 +50,14 @@ fn must_be_indented(line: &str, first: bool) -> bool {
     let ends = line.starts_with("---") || line.starts_with("diff -") || line.starts_with("Index: ");
     let is_header = first && ["from:", "subject:", "date:", "[patch"].iter().any(|start| lower.starts_with(start));
     let is_mbox = line.trim_start_matches('>').starts_with("From ");
-    let cuts = line.contains(">8") || line.contains("8<") || line.contains(">%") || line.contains("%<");
-    ends || is_header || is_mbox || cuts && line.contains('-')
+    ends || is_header || is_mbox
+}
+
+/// The line with its scissors opened, so that they cut nothing.
+fn blunt(line: &str) -> String {
+    [(">8", "> 8"), ("8<", "8 <"), (">%", "> %"), ("%<", "% <")]
+        .iter()
+        .fold(line.to_owned(), |line, (scissors, open)| line.replace(scissors, open))
 }
 
 fn date(patch: &Patch) -> String {

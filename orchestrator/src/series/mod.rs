@@ -12,6 +12,8 @@ mod assemble;
 mod body;
 mod diff;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod format;
 mod mail;
 mod manifest;

@@ -50,14 +50,14 @@ fn load_port(home: &Home, name: &str, tree: Option<&str>) -> Result<Series, Seri
     let Some(folder) = manifest.port_dir(home, tree) else {
         let upstream = &manifest.upstream;
         let id = upstream.message_id.replace('/', "%2F");
-        let applies = if upstream.trees.iter().any(|known| known == tree) {
-            "the posted mails apply there"
-        } else {
-            "if the posted mails apply there"
-        };
-        let advice = format!(
-            "{applies}: save the thread (https://lore.kernel.org/all/{id}/t.mbox.gz) and pass the unpacked mbox in place of `{name}`"
+        let posted = format!(
+            "save the thread (https://lore.kernel.org/all/{id}/t.mbox.gz) and pass the unpacked mbox in place of `{name}`"
         );
+        let advice = if upstream.trees.iter().any(|known| known == tree) {
+            format!("The posted mails apply there: {posted}")
+        } else {
+            format!("Write a port, or, if the posted mails apply there, {posted}")
+        };
         let ports = manifest.ports.keys().cloned().collect();
         return Err(SeriesError::NoPort { name: name.to_owned(), tree: tree.to_owned(), ports, advice });
     };
