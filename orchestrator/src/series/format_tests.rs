@@ -1,7 +1,5 @@
 //! What is written is read back.
 
-use std::process::Command;
-
 use proptest::prelude::*;
 
 use super::super::assemble::assemble;
@@ -75,37 +73,6 @@ fn a_message_cannot_smuggle_a_diff_or_a_header() {
     );
     let plain = |text: &str| text.lines().map(|line| line.trim_start().to_owned()).collect::<Vec<_>>();
     assert_eq!(plain(&back[0].message), plain(&evil.replace(">8", "> 8")));
-}
-
-/// git itself must read the same from it.
-#[test]
-fn git_reads_the_same() {
-    let folder = tempfile::tempdir().unwrap();
-    let original = patch(
-        "mm: ä long subject, with = and ? in it, that must be folded more than once",
-        ("Jörg, Ä.", "j@k.l"),
-        "Why.\n---x\n\nAcked-by: x",
-        DIFF,
-    );
-    let mail = folder.path().join("mail");
-    std::fs::write(&mail, mail_text(&original).split_once('\n').unwrap().1).unwrap();
-    let output = Command::new("git")
-        .args(["mailinfo", "-u", "msg", "patch"])
-        .stdin(std::fs::File::open(mail).unwrap())
-        .current_dir(folder.path())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("HOME", folder.path())
-        .output()
-        .unwrap();
-    let info = String::from_utf8(output.stdout).unwrap();
-    let expected = format!(
-        "Author: Jörg, Ä.\nEmail: j@k.l\nSubject: {}\nDate: Mon, 16 Mar 2026 08:24:07 +0200\n\n",
-        original.subject
-    );
-    assert_eq!(info, expected, "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(std::fs::read_to_string(folder.path().join("msg")).unwrap(), "Why.\n ---x\n\nAcked-by: x\n");
-    assert!(std::fs::read_to_string(folder.path().join("patch")).unwrap().contains(DIFF));
 }
 
 prop_compose! {

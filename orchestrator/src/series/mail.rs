@@ -53,7 +53,7 @@ fn read_nested(file: &Utf8Path, raw: &RawMail, depth: usize) -> Vec<Mail> {
     let mut mail = Mail {
         origin: Origin { file: file.to_owned(), line: raw.line },
         subject: subject::parse(message.subject().unwrap_or_default()),
-        from: message.from().and_then(person),
+        from: author(&message),
         date: message.date().and_then(date),
         message_id: message.message_id().map(str::to_owned),
         flowed: false,
@@ -186,7 +186,7 @@ pub(super) fn in_body(block: &str) -> InBody {
     let block = format!("{}\n\n", block.trim_end());
     let Some(message) = MessageParser::default().parse_headers(&block) else { return InBody::default() };
     InBody {
-        from: message.from().and_then(person),
+        from: author(&message),
         subject: message.subject().map(|text| subject::parse(text).title).filter(|title| !title.is_empty()),
         date: message.date().and_then(date).or_else(|| {
             let text = block
@@ -197,14 +197,23 @@ pub(super) fn in_body(block: &str) -> InBody {
     }
 }
 
-fn person(address: &Address<'_>) -> Option<Person> {
-    let first = address.first()?;
+/// The one person in `From:`. git writes names with commas unquoted into bodies; read by the book, they are a list.
+fn author(message: &Message<'_>) -> Option<Person> {
     let clean = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let email = clean(first.address.as_deref()?);
-    if email.is_empty() {
-        return None;
-    }
-    Some(Person { name: clean(first.name.as_deref().unwrap_or_default()), email })
+    let mut addresses = message.from().into_iter().flat_map(Address::iter);
+    let person = match (addresses.next(), addresses.next()) {
+        (Some(only), None) => {
+            let name = clean(only.name.as_deref().unwrap_or_default());
+            Person { name, email: clean(only.address.as_deref()?) }
+        }
+        (None | Some(_), _) => {
+            let (name, rest) = message.header_raw(HeaderName::From)?.rsplit_once('<')?;
+            let name = format!("Subject: {}\n\n", clean(name).trim_matches('"'));
+            let name = MessageParser::default().parse_headers(&name)?.subject().map(clean).unwrap_or_default();
+            Person { name, email: clean(rest.split_once('>')?.0) }
+        }
+    };
+    (!person.email.is_empty()).then_some(person)
 }
 
 fn date(date: &DateTime) -> Option<Date> {

@@ -15,6 +15,8 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod format;
+#[cfg(test)]
+mod git_tests;
 mod mail;
 mod manifest;
 mod name;
