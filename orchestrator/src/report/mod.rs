@@ -2,6 +2,19 @@
 //!
 //! [`Report`] is the contract with scripts. All renderers are pure: a report goes in, a string comes out.
 
+#[cfg(test)]
+mod fixtures;
+mod harmless;
+mod html;
+mod junit;
+mod labels;
+mod markdown;
 pub mod model;
+mod terminal;
+mod view;
 
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
 pub use model::Report;
+pub use terminal::terminal;

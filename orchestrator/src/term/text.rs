@@ -53,10 +53,11 @@ fn visible_line(line: &str) -> String {
     out
 }
 
-/// True for characters that move the cursor, hide text or reorder it: controls, and the invisible format characters
-/// used to disguise source code.
+/// True for characters that move the cursor, hide text or reorder it: controls, the invisible format characters used
+/// to disguise source code, and code points that are no characters and that XML refuses.
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -164,7 +165,7 @@ mod tests {
             ("a\r\nb\tc\n", "a b c"),
             ("\u{9b}31m", "<U+009B>31m"),
             ("if (a\u{202e}\u{2066}) b", "if (a<U+202E><U+2066>) b"),
-            ("nul\0", "nul^@"),
+            ("nul\0\u{ffff}", "nul^@<U+FFFF>"),
         ];
         for (text, expected) in table {
             assert_eq!(visible(text), expected);

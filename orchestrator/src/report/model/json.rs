@@ -68,6 +68,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_back() {
+        for (name, report) in crate::report::fixtures::all() {
+            assert_eq!(Report::from_json(&report.to_json()).unwrap(), report, "{name}");
+        }
+    }
+
+    #[test]
+    fn scripts_find_what_they_are_promised() {
+        let json: serde_json::Value = serde_json::from_str(&crate::report::fixtures::findings().to_json()).unwrap();
+        let top: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            top[..8],
+            ["schema", "series", "verdict", "headline", "trees", "findings", "coverage", "timing"],
+            "the order people see"
+        );
+        assert_eq!(json["schema"], SCHEMA);
+        assert_eq!(json["verdict"], "findings");
+        let finding = &json["findings"][7];
+        assert_eq!(finding["kind"], "test-regressed");
+        assert_eq!(finding["patch"]["number"], 2);
+        for key in ["tree", "revision", "kconfig", "machine", "test"] {
+            assert!(finding[key].is_string(), "{key}");
+        }
+        assert_eq!(json["builds"][0]["revision"], "base");
+        assert_eq!(json["builds"][2]["revision"], "patch 1/6");
+    }
+
+    #[test]
     fn another_version_is_refused_by_name() {
         let error = Report::from_json(r#"{"schema": "orchestrator-report/9", "anything": 1}"#).unwrap_err();
         assert!(error.to_string().contains("orchestrator-report/9"), "{error}");
