@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, setsid};
+use nix::unistd::Pid;
 use orchestrator_protocol::Status;
 
 use crate::channel::Channel;
@@ -42,7 +41,7 @@ pub struct Ended {
     pub stuck: bool,
 }
 
-/// Runs a program in a session of its own; as init, kills every other process of the machine afterwards.
+/// Runs a program in a process group of its own; as init, kills every other process of the machine afterwards.
 ///
 /// The inner error is one of starting the program; the outer one is the channel's.
 pub fn run(
@@ -53,16 +52,12 @@ pub fn run(
     on_line: OnLine,
 ) -> Result<std::result::Result<Ended, Error>> {
     let mut command = Command::new(program);
-    command.args(args).current_dir("/").env_clear();
+    command.args(args).env_clear();
     command.env("PATH", "/bin").env("HOME", "/").env("TMPDIR", "/tmp");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // SAFETY: both calls are async-signal-safe and allocate nothing.
-    unsafe {
-        command.pre_exec(|| {
-            setsid()?;
-            Ok(setrlimit(Resource::RLIMIT_CORE, 0, 0)?)
-        });
-    }
+    // Nothing may run between fork and exec: for that, the standard library wants a Unix socket, and the smallest
+    // kernels have no network.
+    command.process_group(0);
     let start = Instant::now();
     let mut child = match command.spawn() {
         Ok(child) => child,

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use nix::errno::Errno;
 use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module};
 use nix::mount::{MsFlags, mount};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use orchestrator_protocol::{Message, Module, Nodes, Plan, Setting};
 
@@ -21,21 +22,20 @@ const MOUNTS: [(&str, &str, &str, bool); 6] = [
     ("debugfs", "/sys/kernel/debug", "", false),
 ];
 
-/// Mounts the kernel's file systems.
+/// Mounts the kernel's file systems, and keeps dead tests from filling `/tmp` with cores.
 pub fn mounts() -> Vec<Message> {
-    MOUNTS
-        .iter()
-        .map(|&(kind, target, options, fatal)| {
-            let result = std::fs::create_dir_all(target).and_then(|()| {
-                match mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options)) {
-                    // The kernel may have mounted devtmpfs itself.
-                    Ok(()) | Err(Errno::EBUSY) => Ok(()),
-                    Err(error) => Err(error.into()),
-                }
-            });
-            step(format!("mount {kind} on {target}"), result, fatal)
-        })
-        .collect()
+    let cores = step("no core files".to_owned(), setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(Error::from), false);
+    let mounts = MOUNTS.iter().map(|&(kind, target, options, fatal)| {
+        let result = std::fs::create_dir_all(target).and_then(|()| {
+            match mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options)) {
+                // The kernel may have mounted devtmpfs itself.
+                Ok(()) | Err(Errno::EBUSY) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        });
+        step(format!("mount {kind} on {target}"), result, fatal)
+    });
+    std::iter::once(cores).chain(mounts).collect()
 }
 
 /// Everything the plan wants prepared, done as the iterator is drawn.

@@ -5,10 +5,31 @@
 //! tells apart a guest that finished, panicked, hung or reset from trouble of our own. It judges no test: that is the
 //! suite's business.
 
+mod accel;
+mod agent;
+mod boot;
+mod console;
+mod ending;
 mod error;
 mod files;
+mod initramfs;
+mod plan;
+mod progress;
+mod qemu;
+mod record;
+mod recorder;
 mod request;
+mod results;
+mod sockets;
+mod supervisor;
+#[cfg(test)]
+mod testing;
+mod tiny;
+mod watch;
 
+pub use accel::probe_accel;
+pub use agent::agent_hash;
+pub use boot::boot;
 pub use error::LabError;
 pub use files::{machine, suite};
 pub use request::{AccelChoice, BootRequest, RawBoot, Selection};

@@ -43,7 +43,7 @@ pub struct BootRequest {
     pub machine: Machine,
     /// Which tests, how often.
     pub selection: Selection,
-    /// How to execute instructions, as the probe found.
+    /// How to execute instructions, as [`super::probe_accel`] found.
     pub accel: Accel,
     /// Factor on every deadline, beside the kconfig's and the accel's (a repetition of many rounds, a busy host).
     pub deadline_factor: u32,

@@ -1,0 +1,193 @@
+//! One boot, from request to record.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tokio::sync::Notify;
+
+use super::agent::AGENT;
+use super::ending::{Seen, decide};
+use super::progress::Progress;
+use super::qemu::{self, INITRAMFS, Results};
+use super::recorder::{Bounded, LIMIT, Recorder};
+use super::supervisor::{Supervisor, Tokens};
+use super::watch::{Deadline, Limits, Watch};
+use super::{BootRequest, RawBoot, accel, plan, record, sockets};
+use crate::process::{Command, Sandbox, SandboxProbe};
+use crate::words::{Accel, BootEnd, Event};
+
+/// Files of an attempt beside the initramfs and the sockets.
+const FILES: [&str; 5] = ["console.log", "results.jsonl", "qemu.log", "plan.json", record::FILE];
+
+/// Boots a guest and runs the suites in it.
+///
+/// This never fails: trouble of ours is a [`BootEnd::Infra`] that says what to do. A guest that gives no sign of life
+/// under hardware virtualisation is tried again by emulation; when that one lives, the host is remembered as one
+/// whose KVM boots no kernel, and an event says so. The first try's files are then in the folder `kvm`.
+pub async fn boot(request: &BootRequest) -> RawBoot {
+    let first = attempt(request, request.accel).await;
+    if request.accel != Accel::Kvm || !is_silent(&first) || request.cancel.is_cancelled() {
+        return first;
+    }
+    if let Err(error) = set_aside(&request.dir) {
+        return failed(request, request.accel, error);
+    }
+    let second = attempt(request, Accel::Tcg).await;
+    if !is_silent(&second) && !matches!(second.end, BootEnd::Infra { .. }) {
+        let message = match accel::distrust_kvm(&request.cache, &request.machine, &request.cancel).await {
+            Ok(choice) => format!("{}: {}", request.unit, choice.reason),
+            Err(error) => format!("{}: KVM boots no kernel here, but this cannot be remembered: {error}", request.unit),
+        };
+        (request.events)(Event::Note { message });
+    }
+    second
+}
+
+/// Neither a line of the kernel nor a frame within a deadline.
+fn is_silent(boot: &RawBoot) -> bool {
+    let waited = [Deadline::Life, Deadline::Boot].map(Deadline::name);
+    matches!(&boot.end, BootEnd::Hung { deadline } if waited.contains(&deadline.as_str()))
+        && boot.frames.is_empty()
+        && std::fs::metadata(&boot.console).is_ok_and(|data| data.len() == 0)
+}
+
+fn set_aside(dir: &Utf8Path) -> Result<(), String> {
+    let aside = dir.join("kvm");
+    fs_err::create_dir_all(&aside).map_err(|error| error.to_string())?;
+    for name in FILES {
+        fs_err::rename(dir.join(name), aside.join(name)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+async fn attempt(request: &BootRequest, accel: Accel) -> RawBoot {
+    let start = Instant::now();
+    let mut boot = match try_attempt(request, accel).await {
+        Ok(boot) => boot,
+        Err(reason) => failed(request, accel, reason),
+    };
+    boot.wall_ms = start.elapsed().as_millis() as u64;
+    if let Err(error) = record::write(request, &boot) {
+        boot.end = BootEnd::Infra { reason: error };
+    }
+    boot
+}
+
+async fn try_attempt(request: &BootRequest, accel: Accel) -> Result<RawBoot, String> {
+    let dir = &request.dir;
+    let guest = plan::guest(request).map_err(|problems| problems.join("; "))?;
+    let listener = prepare(dir, &guest)?;
+    let machine = &request.machine;
+    let parts = qemu::Guest {
+        machine: &machine.qemu,
+        spec: &request.spec,
+        accel,
+        kernel: &request.kernel,
+        command_line: &guest.command_line,
+    };
+    let (command, confined) = confine(parts.command(dir, Results::Live), request, accel);
+    let recorder = Mutex::new(Recorder::create(dir, LIMIT)?);
+    let results = Bounded::create(dir.join("results.jsonl"), LIMIT)?;
+    let news = Notify::new();
+    let tokens = Tokens::default();
+    let limits = Limits::new(&machine.timeouts, accel, request.spec.slowness, request.deadline_factor);
+    let watch = Watch::new(limits, tokio::time::Instant::now());
+    let progress = Progress::new(request);
+    progress.say("starting the kernel");
+    let supervisor = Supervisor::new(&recorder, &news, results, watch, progress);
+    let run = async {
+        let exit = command.run(&tokens.stop, |stream, line| {
+            recorder.lock().expect("no holder panics").line(stream, line);
+            news.notify_one();
+        });
+        let exit = exit.await;
+        tokens.gone.cancel();
+        exit
+    };
+    let (exit, gathered) = tokio::join!(run, supervisor.run(listener, dir, &request.cancel, &tokens));
+    for socket in [sockets::RESULTS, sockets::CONTROL] {
+        // Of no use any more; another attempt would replace them.
+        let _ = std::fs::remove_file(dir.join(socket));
+    }
+    let recorder = recorder.into_inner().expect("no holder panics");
+    let cpu_ms = exit.as_ref().map_or(0, |exit| exit.cpu.as_millis() as u64);
+    let seen = Seen {
+        stop: gathered.stop.or(recorder.stop),
+        exit: exit.map(|exit| exit.end).map_err(|error| error.to_string()),
+        qemu: recorder.qemu,
+        console: gathered.console.unwrap_or(recorder.console),
+        problem: gathered.problem,
+        said: gathered.said,
+    };
+    Ok(RawBoot {
+        end: decide(&seen),
+        frames: gathered.frames,
+        problems: seen.problem.into_iter().collect(),
+        dir: dir.clone(),
+        console: dir.join("console.log"),
+        accel,
+        confined,
+        wall_ms: 0,
+        cpu_ms,
+        replay: parts.command(dir, Results::Replay).replay(),
+    })
+}
+
+/// Makes the folder and all that QEMU needs in it.
+fn prepare(dir: &Utf8Path, guest: &plan::Guest) -> Result<tokio::net::UnixListener, String> {
+    let said = |error: std::io::Error| error.to_string();
+    fs_err::create_dir_all(dir).map_err(said)?;
+    for name in FILES {
+        match fs_err::remove_file(dir.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(said(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let plan = serde_json::to_vec_pretty(&guest.plan).map_err(|error| error.to_string())?;
+    let contents: Result<Vec<_>, _> = guest.files.iter().map(|(file, _)| fs_err::read(file).map_err(said)).collect();
+    fs_err::write(dir.join(INITRAMFS), guest.initramfs(AGENT, &plan, &contents?)).map_err(said)?;
+    fs_err::write(dir.join("plan.json"), plan).map_err(said)?;
+    sockets::listen(dir, sockets::RESULTS).map_err(|error| format!("{}: {error}", dir.join(sockets::RESULTS)))
+}
+
+/// Confines QEMU to its boot folder, where the host can do that.
+fn confine(command: Command, request: &BootRequest, with: Accel) -> (Command, Result<(), String>) {
+    let command = command.death_signal(nix::sys::signal::Signal::SIGKILL);
+    match Sandbox::probe() {
+        SandboxProbe::Missing(reason) => (command, Err(reason.clone())),
+        SandboxProbe::Works => {
+            let devices = match with {
+                // Where it is missing, QEMU says so better than bwrap.
+                Accel::Kvm => Some(Utf8PathBuf::from(accel::KVM)).filter(|kvm| kvm.exists()).into_iter().collect(),
+                Accel::Tcg => Vec::new(),
+            };
+            let sandbox = Sandbox {
+                writable: vec![request.dir.clone()],
+                readable: vec![request.kernel.clone()],
+                hidden: Vec::new(),
+                devices,
+            };
+            (command.sandbox(sandbox), Ok(()))
+        }
+    }
+}
+
+fn failed(request: &BootRequest, accel: Accel, reason: String) -> RawBoot {
+    RawBoot {
+        end: BootEnd::Infra { reason },
+        frames: Vec::new(),
+        problems: Vec::new(),
+        dir: request.dir.clone(),
+        console: request.dir.join("console.log"),
+        accel,
+        confined: Err("it did not run".to_owned()),
+        wall_ms: 0,
+        cpu_ms: 0,
+        replay: String::new(),
+    }
+}
+
+#[cfg(test)]
+#[path = "boot_tests.rs"]
+mod tests;

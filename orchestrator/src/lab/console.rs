@@ -1,0 +1,101 @@
+//! Watching the kernel log as it comes, for what decides how a boot ended.
+
+/// What the kernel log has shown so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Console {
+    /// Anything at all.
+    pub alive: bool,
+    /// The first line of a panic.
+    pub panic: Option<String>,
+    /// The first line of an oops.
+    pub oops: Option<String>,
+    /// The last line of the agent that marks no test: when it cannot use its channel, it complains here.
+    pub agent: Option<String>,
+}
+
+impl Console {
+    /// Looks at a line.
+    pub(super) fn see(&mut self, line: &str) {
+        self.alive |= !line.trim().is_empty();
+        let text = without_time(line);
+        if text.starts_with("Kernel panic - not syncing") {
+            self.panic.get_or_insert_with(|| text.to_owned());
+        } else if is_oops(text) {
+            self.oops.get_or_insert_with(|| text.to_owned());
+        } else if let Some(said) = text.strip_prefix("orchestrator: ")
+            && !said.starts_with("begin ")
+            && !said.starts_with("end ")
+        {
+            self.agent = Some(said.to_owned());
+        }
+    }
+}
+
+/// First words of an oops: `Oops: 0002 [#1]`, `general protection fault, ...: 0000 [#1]`.
+fn is_oops(text: &str) -> bool {
+    text.starts_with("Oops: ")
+        || (text.contains(": 0000 [#") && text.ends_with(|c: char| c.is_ascii_uppercase() || c == ']'))
+}
+
+/// A line without the kernel's time stamp (and, where it prints one, the caller's id).
+fn without_time(line: &str) -> &str {
+    let mut rest = line.trim_start();
+    while let Some((bracket, after)) = rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        let stamp = |c: char| c.is_ascii_digit() || c == '.' || c == ' ' || c == 'T' || c == 'C';
+        if bracket.is_empty() || !bracket.chars().all(stamp) {
+            break;
+        }
+        rest = after.trim_start();
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(lines: &[&str]) -> Console {
+        let mut console = Console::default();
+        lines.iter().for_each(|line| console.see(line));
+        console
+    }
+
+    #[test]
+    fn a_panic_is_seen_with_and_without_time() {
+        for line in [
+            "Kernel panic - not syncing: sysrq triggered crash",
+            "[    1.234567] Kernel panic - not syncing: sysrq triggered crash",
+            "[    1.234567][   T12] Kernel panic - not syncing: sysrq triggered crash",
+        ] {
+            assert_eq!(after(&[line]).panic.unwrap(), "Kernel panic - not syncing: sysrq triggered crash");
+        }
+        assert_eq!(after(&["[ 1.0] ---[ end Kernel panic - not syncing: x ]---"]).panic, None);
+        assert_eq!(after(&["[ 1.0] foo: Kernel panic - not syncing"]).panic, None);
+    }
+
+    #[test]
+    fn an_oops_is_seen() {
+        assert!(after(&["[    2.0] Oops: Oops: 0002 [#1] PREEMPT SMP"]).oops.is_some());
+        assert!(
+            after(&["[    2.0] general protection fault, probably for non-canonical address: 0000 [#1] SMP"])
+                .oops
+                .is_some()
+        );
+        assert!(after(&["[    2.0] WARNING: CPU: 0 PID: 1 at mm/x.c:1"]).oops.is_none());
+    }
+
+    #[test]
+    fn the_agents_complaints_are_told_from_its_markers() {
+        let console = after(&[
+            "[    2.0] orchestrator: results tty /dev/ttyS1: No such device (os error 19)",
+            "[    2.1] orchestrator: begin hmm a round 1",
+        ]);
+        assert!(console.agent.unwrap().starts_with("results tty"));
+    }
+
+    #[test]
+    fn only_a_word_is_life() {
+        assert!(!after(&["", "  "]).alive);
+        assert!(after(&["x"]).alive);
+    }
+}
