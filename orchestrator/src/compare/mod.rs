@@ -3,10 +3,11 @@
 //! [`collect`] sorts the verdicts of all boots of a side by test into [`Tries`]; [`compare`] turns two sides into one
 //! [`Change`](crate::words::Change); [`next_tries`] says how many repeats are worth it before that is believed;
 //! [`compare_boots`] does so for every test of two lists of boots. [`new_splats`] looks at the kernel logs,
-//! [`bisect`] at which patch is to blame, and findings write down what a person should read.
+//! [`bisect`] at which patch is to blame, and [`findings`] write down what a person should read.
 
 pub mod bisect;
 mod boots;
+pub mod findings;
 mod fisher;
 mod repeat;
 mod splats;

@@ -1,6 +1,9 @@
 //! Small records for the tests of this room.
 
-use crate::words::{Accel, BootEnd, BootRecord, Revision, Splat, SplatKind, TestRecord, Verdict};
+use crate::words::{
+    Accel, Artefacts, BootEnd, BootRecord, BuildOutcome, BuildRecord, Date, Diagnostic, Kind, Level, Origin, Patch,
+    Person, Revision, Series, Splat, SplatKind, TestRecord, Tool, Verdict,
+};
 
 /// A boot under construction.
 pub struct Boot(BootRecord);
@@ -29,6 +32,11 @@ pub fn boot(number: usize) -> Boot {
 }
 
 impl Boot {
+    /// Goes on with a finished record.
+    pub fn of(record: BootRecord) -> Self {
+        Boot(record)
+    }
+
     pub fn test(mut self, test: &str, verdict: Verdict) -> Self {
         self.0.tests.push(TestRecord { test: test.into(), verdict, output: format!("# RUN {test}"), guest_ms: 10 });
         self
@@ -87,4 +95,71 @@ pub fn splat_of(kind: SplatKind, name: &str, test: Option<&str>) -> Splat {
 
 pub fn fail() -> Verdict {
     Verdict::Fail { reason: "Expected ret (-14) == 0 (0)".into() }
+}
+
+/// A series of so many patches, for a frame.
+pub fn frame_series(patches: usize) -> Series {
+    let author = Person { name: "A".into(), email: "a@example.org".into() };
+    let patch = |number| Patch {
+        number,
+        total: patches,
+        subject: format!("mm: change {number}"),
+        author: author.clone(),
+        date: Date { seconds: 0, offset_minutes: 0 },
+        message: String::new(),
+        diff: String::new(),
+        diff_line: 1,
+        message_id: None,
+        origin: Origin { file: "s.mbox".into(), line: 1 },
+    };
+    Series {
+        name: "v1".into(),
+        title: "title".into(),
+        version: None,
+        default_tree: None,
+        upstream: None,
+        cover: None,
+        change_id: None,
+        base_commit: None,
+        prerequisites: Vec::new(),
+        patches: (1..=patches).map(patch).collect(),
+        notes: Vec::new(),
+    }
+}
+
+/// A build of patch `number` of `total` (0 is the base).
+pub fn build(number: usize, total: usize, kconfig: &str, outcome: BuildOutcome) -> BuildRecord {
+    BuildRecord {
+        key: format!("{kconfig}{number}"),
+        revision: if number == 0 { Revision::Base } else { Revision::Patch { number, total } },
+        kconfig: kconfig.into(),
+        kind: Kind::Boot,
+        outcome,
+        diagnostics: Vec::new(),
+        compiled: Vec::new(),
+        not_compiled: Vec::new(),
+        dropped: Vec::new(),
+        notes: Vec::new(),
+        toolchain: String::new(),
+        artefacts: Artefacts::default(),
+        sandbox: Ok(()),
+        log: "build.log".into(),
+        wall_ms: 1,
+        cpu_ms: 1,
+        replay: "make".into(),
+    }
+}
+
+/// A message of the compiler.
+pub fn diagnostic(level: Level, file: &str, line: u32, message: &str) -> Diagnostic {
+    Diagnostic {
+        level,
+        tool: Tool::Compiler,
+        file: file.into(),
+        line,
+        function: Some("f".into()),
+        message: message.into(),
+        option: (level == Level::Warning).then(|| "-Wunused-variable".into()),
+        text: format!("{file}:{line}:1: {message}"),
+    }
 }
