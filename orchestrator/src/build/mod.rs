@@ -6,12 +6,14 @@
 mod artefacts;
 mod changes;
 mod compare;
+mod compile;
 mod diagnostics;
 mod image;
 mod kconfig;
 mod key;
 mod make;
 mod matrix;
+mod reach;
 #[cfg(test)]
 mod real;
 mod reason;

@@ -82,7 +82,11 @@ impl Tree {
     }
 
     async fn build(&self, number: usize, kconfig: &Kconfig) -> BuildRecord {
-        let record = build(&self.request(number, kconfig)).await;
+        self.run(self.request(number, kconfig)).await
+    }
+
+    async fn run(&self, request: BuildRequest) -> BuildRecord {
+        let record = build(&request).await;
         eprintln!(
             "{} {}: {:?}, {} s, {} s CPU, {} diagnostics, sandbox {:?}, notes {:?}",
             record.revision,
@@ -169,4 +173,73 @@ async fn planted_changes_give_what_they_should() {
 
     // Another commit with the base's content is the base.
     assert_eq!(tree.build(7, &kconfig).await.key, base.key);
+}
+
+#[tokio::test]
+#[ignore = "builds real selftests"]
+async fn selftests_are_those_of_the_revision() {
+    let mut tree = Tree::open();
+    let kconfig = hmm();
+    let base = tree.build(0, &kconfig).await;
+    assert_eq!(base.outcome, BuildOutcome::Built, "{:#?}", base.diagnostics);
+    assert_eq!(base.artefacts.selftest_files, ["selftests/hmm-tests"]);
+    let program = base.artefacts.dir.join("selftests/hmm-tests");
+    let listed = std::process::Command::new(&program).arg("-l").output().unwrap();
+    let names = String::from_utf8_lossy(&listed.stdout).into_owned() + &String::from_utf8_lossy(&listed.stderr);
+    assert!(names.contains("hmm_device_private"), "{names}");
+
+    let test = "tools/testing/selftests/mm/hmm-tests.c";
+    tree.edit(test, "TEST_F(hmm, open_close)\n{\n", "TEST_F(hmm, open_close)\n{\n\tint planted;\n");
+    let warning = tree.build(1, &kconfig).await;
+    assert_eq!(warning.outcome, BuildOutcome::Built);
+    assert_eq!(warning.artefacts.image, base.artefacts.image);
+    let new = new_diagnostics(&base.diagnostics, &warning.diagnostics);
+    assert_eq!(new.len(), 1, "{new:#?}");
+    assert_eq!((new[0].file.as_str(), new[0].option.as_deref()), (test, Some("-Wunused-variable")));
+    tree.restore();
+
+    tree.edit(test, "TEST_F(hmm, open_close)\n{\n", "TEST_F(hmm, open_close)\n{\n\tplanted();\n");
+    let broken = tree.build(2, &kconfig).await;
+    let BuildOutcome::SelftestsFailed { reason } = &broken.outcome else { panic!("{:?}", broken.outcome) };
+    assert!(reason.contains("planted"), "{reason}");
+    assert_eq!(broken.artefacts.image, base.artefacts.image);
+    assert_eq!(broken.artefacts.selftests, None);
+    tree.restore();
+
+    tree.edit("mm/hmm.c", " * @walk: mm_walk structure\n", " * @walk: that walk\n");
+    let same = tree.build(3, &kconfig).await;
+    assert_eq!(same.outcome, BuildOutcome::Built);
+    assert_eq!(same.artefacts.image, base.artefacts.image);
+    assert_eq!(same.artefacts.selftests, base.artefacts.selftests);
+}
+
+#[tokio::test]
+#[ignore = "compiles real objects"]
+async fn kind_compile_compiles_what_the_series_reaches() {
+    let mut tree = Tree::open();
+    let kconfig = Kconfig { name: "reach".into(), kind: Kind::Compile, boot: None, ..hmm() };
+    let touched =
+        ["include/linux/hmm.h", "include/linux/migrate.h", "mm/hmm.c", "drivers/gpu/drm/nouveau/nouveau_svm.c"];
+    let request = |tree: &Tree, number| BuildRequest {
+        touched: touched.map(str::to_owned).into(),
+        ..tree.request(number, &kconfig)
+    };
+    let base = tree.run(request(&tree, 0)).await;
+    assert_eq!(base.outcome, BuildOutcome::Built, "{:#?}", base.diagnostics);
+    for object in ["mm/hmm.o", "mm/migrate_device.o", "lib/test_hmm.o"] {
+        assert!(base.compiled.iter().any(|compiled| compiled == object), "{object}: {:?}", base.compiled);
+    }
+    eprintln!("{} objects: {:?}\nnot: {:?}", base.compiled.len(), base.compiled, base.not_compiled);
+    assert_eq!(base.not_compiled.len(), 1);
+
+    tree.edit(
+        "include/linux/hmm.h",
+        "static inline unsigned int hmm_pfn_to_map_order(",
+        "static int planted(void) { return 0; }\nstatic inline unsigned int hmm_pfn_to_map_order(",
+    );
+    let warned = tree.run(request(&tree, 1)).await;
+    assert_eq!(warned.outcome, BuildOutcome::Built);
+    let new = new_diagnostics(&base.diagnostics, &warned.diagnostics);
+    assert!(!new.is_empty() && new.iter().all(|d| d.message.contains("'planted' defined but not used")), "{new:#?}");
+    tree.restore();
 }

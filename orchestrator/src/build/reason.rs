@@ -24,6 +24,16 @@ pub(super) fn first_error(diagnostics: &[Diagnostic]) -> Option<String> {
     Some(bounded(&text, LIMIT))
 }
 
+/// Without the errors of make that only repeat what a tool said: all when a tool said an error; else those of folders,
+/// which fail because of what is in them.
+pub(super) fn without_echoes(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let is_echo = |d: &Diagnostic| d.tool == Tool::Make && d.level == Level::Error;
+    let explained = diagnostics.iter().any(|d| d.level == Level::Error && d.tool != Tool::Make);
+    let specific = diagnostics.iter().any(|d| is_echo(d) && !d.message.ends_with(": Error 2"));
+    let keep = |d: &Diagnostic| !is_echo(d) || !explained && (!specific || !d.message.ends_with(": Error 2"));
+    diagnostics.into_iter().filter(keep).collect()
+}
+
 /// `text`, cut to `limit` bytes at a character boundary.
 pub(super) fn bounded(text: &str, limit: usize) -> String {
     let end = (0..=limit.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
@@ -44,5 +54,8 @@ mod tests {
         assert_eq!(first_error(&all[..3]).unwrap(), "mm/hmm.o: Error 1");
         assert_eq!(first_error(&all[..2]).unwrap(), "mm: Error 2");
         assert_eq!(first_error(&all[..1]), None);
+        assert_eq!(without_echoes(all.to_vec()), [all[0].clone(), all[3].clone()]);
+        assert_eq!(without_echoes(all[..3].to_vec()), [all[0].clone(), all[2].clone()]);
+        assert_eq!(without_echoes(all[..2].to_vec()), all[..2]);
     }
 }

@@ -188,7 +188,7 @@ async fn headers(
 /// First error and all diagnostics of a make that failed.
 fn failure(made: Made) -> (String, Vec<Diagnostic>) {
     let diagnostics: Vec<_> = made.said.targets.into_values().flatten().chain(made.said.loose).collect();
-    (reason::first_error(&diagnostics).unwrap_or(made.last_line), diagnostics)
+    (reason::first_error(&diagnostics).unwrap_or(made.last_line), reason::without_echoes(diagnostics))
 }
 
 fn program_file(shared: &Utf8Path, name: &str) -> Utf8PathBuf {

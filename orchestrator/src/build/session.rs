@@ -161,21 +161,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs a small confined command and gives its standard output.
+    /// Runs a small confined program that only reads, and gives its standard output.
     ///
     /// # Errors
-    /// As [`Command::output`], as one line.
-    #[expect(dead_code)]
-    pub async fn output(&mut self, arguments: &[String], stdin: Option<Vec<u8>>) -> Result<String, String> {
-        let mut command = Command::new("make", &self.out).args(arguments.iter().cloned());
-        if let Some(bytes) = stdin {
-            command = command.stdin(bytes);
-        }
+    /// When it fails; one line.
+    pub async fn output(&mut self, program: &str, arguments: &[String], stdin: Vec<u8>) -> Result<String, String> {
+        let mut command = Command::new(program, &self.out).args(arguments.iter().cloned()).stdin(stdin);
         if self.sandbox.is_ok() {
-            command = command.sandbox(Sandbox {
-                readable: vec![self.request.source.clone(), self.out.clone()],
-                ..Sandbox::default()
-            });
+            let readable = vec![self.request.source.clone(), self.out.clone()];
+            command = command.sandbox(Sandbox { readable, ..Sandbox::default() });
         }
         command.output(&self.request.cancel).await.map_err(|error| error.to_string())
     }

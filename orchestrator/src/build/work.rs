@@ -6,12 +6,13 @@ use camino::Utf8Path;
 
 use super::diagnostics::Said;
 use super::make::{arguments, goals};
+use super::reason::{first_error, without_echoes};
 use super::resolve::{Unresolved, dropped_diagnostics, resolve};
 use super::selftests::selftests;
-use super::session::{Job, Session};
+use super::session::{Job, Made, Session};
 use super::state::{Found, Marker, State};
-use super::{BuildRequest, ToolchainError, artefacts, key, lookup, reason, relabel, store, toolchain};
-use crate::words::{Artefacts, BuildOutcome, BuildRecord};
+use super::{BuildRequest, ToolchainError, artefacts, compile, key, lookup, relabel, store, toolchain};
+use crate::words::{Artefacts, BuildOutcome, BuildRecord, Kind, Level, NotCompiled};
 
 /// Makes what `request` asks for, or finds it in the cache.
 ///
@@ -141,26 +142,66 @@ async fn make_kernel(
         return Ok(());
     }
     let config = fs_err::read_to_string(request.out.join(".config")).map_err(|error| error.to_string())?;
-    let goals = goals(request.kconfig.kind, &request.kconfig.arch, &config);
+    let goals = match request.kconfig.kind {
+        Kind::Compile => {
+            let selection = compile::select(session, request, &config).await?;
+            record.not_compiled = selection.not_compiled;
+            record.notes.extend(selection.notes);
+            record.compiled.clone_from(&selection.targets);
+            if selection.targets.is_empty() {
+                record.outcome = BuildOutcome::Built;
+                return Ok(());
+            }
+            selection.targets
+        }
+        Kind::Link | Kind::Boot => goals(request.kconfig.kind, &request.kconfig.arch, &config),
+    };
     let total = match found {
         Found::Fresh => state.full_steps,
         Found::Kept => state.last_steps,
     };
     let job = Job { arguments: arguments(request, &request.out, &goals), total, about: "make", ..Job::default() };
     record.replay = session.command(&job).replay();
-    let made = session.make(&job).await?;
+    let mut made = session.make(&job).await?;
     match found {
         Found::Fresh => state.full_steps = made.said.steps,
         Found::Kept => state.last_steps = made.said.steps,
     }
     note_omitted(&made.said, record);
-    record.diagnostics.extend(state.absorb(&made.said, &request.out));
+    if request.kconfig.kind == Kind::Compile {
+        unknown_targets(&mut made, record);
+    }
+    record.diagnostics.extend(without_echoes(state.absorb(&made.said, &request.out)));
     record.outcome = if made.complete {
         BuildOutcome::Built
     } else {
-        BuildOutcome::Failed { reason: reason::first_error(&record.diagnostics).unwrap_or(made.last_line) }
+        BuildOutcome::Failed { reason: first_error(&record.diagnostics).unwrap_or(made.last_line) }
     };
     Ok(())
+}
+
+/// Objects that kbuild does not know after all say nothing about the kernel: our reading of its Makefiles was wrong.
+/// They are noted, and the make counts as complete when nothing else went wrong.
+fn unknown_targets(made: &mut Made, record: &mut BuildRecord) {
+    let errors =
+        || made.said.loose.iter().chain(made.said.targets.values().flatten()).filter(|d| d.level == Level::Error);
+    let unknown = |record: &BuildRecord, text: &str| {
+        let rest = text.strip_prefix("No rule to make target '")?;
+        let target = rest.split('\'').next()?;
+        record.compiled.iter().find(|compiled| compiled.as_str() == target).cloned()
+    };
+    let targets: Vec<String> = errors().filter_map(|d| unknown(record, &d.message)).collect();
+    let others =
+        errors().filter(|d| !d.message.ends_with(": Error 2") && unknown(record, &d.message).is_none()).count();
+    if targets.is_empty() || others > 0 {
+        return;
+    }
+    made.complete = true;
+    made.said.loose.retain(|d| d.level != Level::Error);
+    record.compiled.retain(|target| !targets.contains(target));
+    for path in targets {
+        record.not_compiled.push(NotCompiled { path, reason: "kbuild has no rule for it in this kconfig".to_owned() });
+    }
 }
 
 fn note_omitted(said: &Said, record: &mut BuildRecord) {
