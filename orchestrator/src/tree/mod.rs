@@ -5,12 +5,16 @@
 //! - [`Worktree`] shows one revision at a time on disk and touches only the files that differ.
 //! - [`read_file`] and [`log`] read from the repository.
 
+mod am;
+mod apply;
+mod apply_error;
 mod debian;
 mod download;
 mod error;
 mod fetch;
 mod file;
 mod git;
+mod hunks;
 mod import;
 mod local;
 mod lock;
@@ -24,6 +28,8 @@ mod tarball;
 mod testing;
 mod worktree;
 
+pub use apply::{Applied, apply};
+pub use apply_error::{ApplyError, Conflict};
 pub use error::{SourceFailure, TreeError};
 pub use fetch::{FetchOptions, fetch};
 pub use file::{CloneEntry, DebianEntry, TreesFile, catalogue};
