@@ -4,6 +4,7 @@
 //! and drives them. See `docs/architecture.md`.
 
 pub mod build;
+pub mod cli;
 pub mod compare;
 pub mod config;
 pub mod lab;

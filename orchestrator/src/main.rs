@@ -1,3 +1,5 @@
 //! The `orchestrator` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    orchestrator::cli::main()
+}

@@ -8,5 +8,5 @@ mod command;
 mod sandbox;
 mod spawner;
 
-pub use command::{Command, End, Exit, ProcessError, Stream};
+pub use command::{Command, End, Exit, ProcessError, Stream, quote};
 pub use sandbox::{Sandbox, SandboxProbe};

@@ -15,7 +15,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::Options;
+use super::{Options, TreeArgument};
 use crate::words::Series;
 
 /// Version of the layout above and of `run.json`.
@@ -63,7 +63,17 @@ struct Contents {
     started: String,
     command: String,
     options: Options,
-    series: Series,
+    trees: Vec<TreePlan>,
+}
+
+/// One tree of a run and the series for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreePlan {
+    /// The tree, as asked for.
+    pub tree: TreeArgument,
+    /// The series as it was read when the run began (a port may differ from tree to tree), or why there is none for
+    /// this tree.
+    pub series: Result<Series, String>,
 }
 
 /// A run's folder.
@@ -77,8 +87,8 @@ pub struct RunFolder {
     pub command: String,
     /// What was asked.
     pub options: Options,
-    /// The series, as it was read when the run began.
-    pub series: Series,
+    /// The trees, each with its series.
+    pub trees: Vec<TreePlan>,
     path: Utf8PathBuf,
 }
 
@@ -97,12 +107,12 @@ impl RunFolder {
         results: &Utf8Path,
         command: &str,
         options: Options,
-        series: Series,
+        trees: Vec<TreePlan>,
     ) -> Result<RunFolder, FolderError> {
         fs_err::create_dir_all(results)?;
         let now = jiff::Timestamp::now();
-        let name: String =
-            series.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+        let name = trees.iter().find_map(|plan| plan.series.as_ref().ok()).map_or("series", |series| &series.name);
+        let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
         let name = name.trim_matches(['-', '.']).chars().take(40).collect::<String>();
         let stem = format!("{}-{name}", now.strftime("%Y%m%d-%H%M%S"));
         let mut run = stem.clone();
@@ -123,7 +133,7 @@ impl RunFolder {
             started: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             command: command.to_owned(),
             options,
-            series,
+            trees,
             path,
         };
         let contents = Contents {
@@ -132,7 +142,7 @@ impl RunFolder {
             started: folder.started.clone(),
             command: folder.command.clone(),
             options: folder.options.clone(),
-            series: folder.series.clone(),
+            trees: folder.trees.clone(),
         };
         folder.write("run.json", serde_json::to_string_pretty(&contents).map_err(std::io::Error::other)?.as_bytes())?;
         let link = results.join(format!(".latest.{}", std::process::id()));
@@ -181,7 +191,7 @@ impl RunFolder {
             started: contents.started,
             command: contents.command,
             options: contents.options,
-            series: contents.series,
+            trees: contents.trees,
             path,
         })
     }
@@ -192,6 +202,11 @@ impl RunFolder {
     /// When `results` cannot be read.
     pub fn all(results: &Utf8Path) -> Result<Vec<RunFolder>, FolderError> {
         Ok(names(results)?.iter().filter_map(|name| RunFolder::open(results, name).ok()).collect())
+    }
+
+    /// The series: that of the first tree that has one.
+    pub fn series(&self) -> Option<&Series> {
+        self.trees.iter().find_map(|plan| plan.series.as_ref().ok())
     }
 
     /// Where it is.
@@ -270,46 +285,14 @@ fn names(results: &Utf8Path) -> std::io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Profile;
-
-    fn options() -> Options {
-        Options {
-            series: "v6".into(),
-            trees: Vec::new(),
-            profile: Profile::Quick,
-            kconfigs: Vec::new(),
-            tests: Vec::new(),
-            w1: false,
-            sparse: false,
-            no_boot: false,
-            fresh: false,
-            jobs: 1,
-            guests: 1,
-        }
-    }
-
-    fn series(name: &str) -> Series {
-        Series {
-            name: name.into(),
-            title: "t".into(),
-            version: None,
-            default_tree: None,
-            upstream: None,
-            cover: None,
-            change_id: None,
-            base_commit: None,
-            prerequisites: Vec::new(),
-            patches: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
+    use crate::run::testing::{options, plans};
 
     #[test]
     fn runs_are_found_by_id_beginning_and_latest() {
         let folder = tempfile::tempdir().unwrap();
         let results = Utf8Path::from_path(folder.path()).unwrap();
-        let one = RunFolder::create(results, "c", options(), series("../v6")).unwrap();
-        let two = RunFolder::create(results, "c", options(), series("../v6")).unwrap();
+        let one = RunFolder::create(results, "c", options(), plans("../v6")).unwrap();
+        let two = RunFolder::create(results, "c", options(), plans("../v6")).unwrap();
         assert_ne!(one.run, two.run);
         assert!(!one.run.contains('/'));
         assert_eq!(RunFolder::open(results, "latest").unwrap().run, two.run);
@@ -323,7 +306,7 @@ mod tests {
     fn a_run_belongs_to_one_process() {
         let folder = tempfile::tempdir().unwrap();
         let results = Utf8Path::from_path(folder.path()).unwrap();
-        let run = RunFolder::create(results, "c", options(), series("v6")).unwrap();
+        let run = RunFolder::create(results, "c", options(), plans("v6")).unwrap();
         let lock = run.lock().unwrap();
         assert!(matches!(run.lock(), Err(FolderError::Busy { .. })));
         drop(lock);

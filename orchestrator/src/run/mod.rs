@@ -4,15 +4,29 @@
 //! content key in the cache, so that a resumed or repeated run does nothing twice.
 
 mod board;
+mod booter;
+mod boots;
+mod builds;
+mod context;
+mod engine;
+mod examine;
 mod folder;
+mod gaps;
+pub mod gc;
+mod host;
+mod judge;
 mod log;
 mod options;
 mod recorder;
+mod summary;
 #[cfg(test)]
 mod testing;
+mod trees;
+mod verdict;
 
-pub use board::{Board, Pins, bootable, same_artefacts};
-pub use folder::{FolderError, RunFolder, RunLock, write_atomically};
+pub use context::Context;
+pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
+pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};
 pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};
 pub use options::{Options, TreeArgument};
-pub use recorder::{Unit, Watcher, sink};
+pub use recorder::{Unit, sink};

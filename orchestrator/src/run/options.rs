@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use crate::tree::TreeSpec;
 use crate::words::Profile;
 
 /// A tree named on the command line.
@@ -21,6 +22,14 @@ pub enum TreeArgument {
 }
 
 impl TreeArgument {
+    /// The tree's name in units, logs and reports; that of a clone is made from its path.
+    pub fn name(&self) -> String {
+        match self {
+            TreeArgument::Name(name) => name.clone(),
+            TreeArgument::Clone { path, rev } => TreeSpec::local(path, rev).name,
+        }
+    }
+
     /// Reads `NAME`, `PATH` or `PATH@REV`. A path is what contains a slash or names an existing folder below `cwd`.
     pub fn parse(text: &str, cwd: &Utf8Path) -> TreeArgument {
         let (path, rev) = match text.rsplit_once('@') {

@@ -6,17 +6,14 @@ use std::time::Instant;
 use super::EventLog;
 use crate::words::{Event, EventSink, UnitKind, UnitOutcome};
 
-/// Somebody who watches a run: the terminal, a JSON stream.
-pub trait Watcher: Send {
-    /// Called for every event, in order.
-    fn on_event(&mut self, event: &Event);
-}
-
 /// Makes the sink that writes every event to `log` first and then tells `watcher`.
 ///
 /// A log that cannot be written any more (disk full) must not stop the run in the middle of a unit: the trouble is
 /// kept in the returned slot, and the run ends as infrastructure trouble when it sees it.
-pub fn sink(log: EventLog, watcher: Box<dyn Watcher>) -> (EventSink, Arc<Mutex<Option<std::io::Error>>>) {
+pub fn sink(
+    log: EventLog,
+    watcher: impl FnMut(&Event) + Send + 'static,
+) -> (EventSink, Arc<Mutex<Option<std::io::Error>>>) {
     let trouble = Arc::new(Mutex::new(None));
     let slot = trouble.clone();
     let state = Mutex::new((log, watcher));
@@ -25,7 +22,7 @@ pub fn sink(log: EventLog, watcher: Box<dyn Watcher>) -> (EventSink, Arc<Mutex<O
         if let Err(error) = state.0.append(&event) {
             slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
-        state.1.on_event(&event);
+        (state.1)(&event);
     };
     (Arc::new(sink), trouble)
 }

@@ -1,0 +1,158 @@
+//! The arguments and the way from them to a subcommand.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{ExitCode, doctor, gc, list, log, reproduce, resume, run, show};
+
+/// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrator", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 clean, 1 findings, 2 infrastructure trouble (no verdict), 64 usage, 130 interrupted.";
+
+/// Options of every subcommand.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Folder that holds series/, kconfigs/ and lab/ [default: the nearest one above, else the built-in copies]
+    #[arg(long, global = true, value_name = "DIR", env = "ORCHESTRATOR_HOME")]
+    pub home: Option<Utf8PathBuf>,
+    /// Folder of the runs [default: results/ in the home folder, else ./results]
+    #[arg(long, global = true, value_name = "DIR", env = "ORCHESTRATOR_RESULTS")]
+    pub results: Option<Utf8PathBuf>,
+    /// Folder of trees, build folders and results by key [default: ~/.cache/orchestrator]
+    #[arg(long, global = true, value_name = "DIR", env = "ORCHESTRATOR_CACHE")]
+    pub cache: Option<Utf8PathBuf>,
+    /// Colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Test something
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// Go on with a run that was interrupted
+    Resume(resume::ResumeArgs),
+    /// Do again what a finding of a run is about, from nothing but its patches
+    Reproduce(reproduce::ReproduceArgs),
+    /// List the runs
+    List(list::ListArgs),
+    /// Show the report of a run
+    Show(show::ShowArgs),
+    /// Show the log of a unit of a run
+    Log(log::LogArgs),
+    /// Remove what old runs left in the cache
+    Gc(gc::GcArgs),
+    /// Say what this host can do and how to mend what is missing
+    Doctor(doctor::DoctorArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum RunCommand {
+    /// Test a patch series: a name from series/, an mbox, a folder of patches, or BASE..TIP of a clone
+    Series(run::RunArgs),
+}
+
+/// The whole program: reads the arguments, runs a subcommand, gives the exit code.
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Clean };
+            let _ = error.print();
+            return code.number().into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the async runtime cannot be started: {error}");
+            return ExitCode::Infra.number().into();
+        }
+    };
+    let code = runtime.block_on(dispatch(cli));
+    // Blocking threads wait only for children that were told to stop already.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(10));
+    match code {
+        Ok(code) => code.number().into(),
+        Err(failure) => {
+            eprintln!("error: {}", failure.message);
+            failure.code.number().into()
+        }
+    }
+}
+
+/// A subcommand that could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened, to what, and what to do next.
+    pub message: String,
+    /// The exit code.
+    pub code: ExitCode,
+}
+
+impl Failure {
+    /// The user's input cannot be used.
+    pub fn usage(error: impl std::fmt::Display) -> Failure {
+        Failure { message: error.to_string(), code: ExitCode::Usage }
+    }
+
+    /// The host would not.
+    pub fn infra(error: impl std::fmt::Display) -> Failure {
+        Failure { message: error.to_string(), code: ExitCode::Infra }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Run(RunCommand::Series(args)) => run::run(global, args).await,
+        Command::Resume(args) => resume::resume(global, args).await,
+        Command::Reproduce(args) => reproduce::reproduce(global, args).await,
+        Command::List(args) => list::list(global, &args),
+        Command::Show(args) => show::show(global, &args),
+        Command::Log(args) => log::log(global, &args),
+        Command::Gc(args) => gc::gc(global, &args),
+        Command::Doctor(args) => doctor::doctor(global, &args).await,
+        Command::Completions { shell } => {
+            let mut command = <Cli as clap::CommandFactory>::command();
+            clap_complete::generate(shell, &mut command, "orchestrator", &mut std::io::stdout());
+            Ok(ExitCode::Clean)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,315 @@
+//! Boots builds, each result once: looks up what is known, boots what is not, goes on after a crash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::boots::{self, BootInputs};
+use super::{Context, Unit};
+use crate::lab::{self, AccelChoice, Selection};
+use crate::suite;
+use crate::words::{Accel, BootEnd, BootRecord, BuildRecord, Kconfig, Machine, Suite, UnitKind, UnitOutcome, Verdict};
+
+/// Tries at a boot that ends in trouble of ours.
+const ATTEMPTS: u32 = 3;
+
+/// New boots for the tests that a crash left over.
+const RESTARTS: usize = 12;
+
+/// A boot to be had.
+#[derive(Clone, Copy)]
+pub struct Want<'a> {
+    /// The kconfig.
+    pub kconfig: &'a Kconfig,
+    /// Build whose kernel boots.
+    pub kernel: &'a BuildRecord,
+    /// Build whose selftests run.
+    pub selftests: &'a BuildRecord,
+    /// Which tests, how often.
+    pub selection: &'a Selection,
+    /// Tells repetitions apart; 0 for the first.
+    pub repetition: u32,
+    /// What it is for, part of the unit's name; empty for the plain boot.
+    pub purpose: &'a str,
+}
+
+/// A boot that was had.
+#[derive(Debug, Clone)]
+pub struct Booted {
+    /// Its record.
+    pub record: BootRecord,
+    /// True when it is the result of an earlier run.
+    pub reused: bool,
+    /// Its unit; the logs are in `units/<unit>/` of the run.
+    pub unit: String,
+}
+
+/// Boots builds of one tree.
+pub struct Booter {
+    context: Context,
+    tree: String,
+    machines: BTreeMap<String, Machine>,
+    suites: BTreeMap<String, Suite>,
+    guests: Semaphore,
+    accel: Arc<OnceCell<AccelChoice>>,
+}
+
+impl Booter {
+    /// A booter for these kconfigs on `tree`. `accel` is shared between trees, so that the host is probed once.
+    ///
+    /// # Errors
+    /// When a machine or suite file cannot be used.
+    pub fn new(
+        context: &Context,
+        tree: &str,
+        kconfigs: &[Kconfig],
+        accel: Arc<OnceCell<AccelChoice>>,
+    ) -> Result<Booter, lab::LabError> {
+        let mut machines = BTreeMap::new();
+        let mut suites = BTreeMap::new();
+        for spec in kconfigs.iter().filter_map(|kconfig| kconfig.boot.as_ref()) {
+            if !machines.contains_key(&spec.machine) {
+                machines.insert(spec.machine.clone(), lab::machine(context.home.root(), &spec.machine)?);
+            }
+            for name in &spec.suites {
+                if !suites.contains_key(name) {
+                    suites.insert(name.clone(), lab::suite(context.home.root(), name)?);
+                }
+            }
+        }
+        let guests = Semaphore::new(context.options().guests.max(1));
+        Ok(Booter { context: context.clone(), tree: tree.to_owned(), machines, suites, guests, accel })
+    }
+
+    /// The suites of a kconfig.
+    pub fn suites(&self, kconfig: &Kconfig) -> Vec<Suite> {
+        let names = kconfig.boot.iter().flat_map(|spec| &spec.suites);
+        names.filter_map(|name| self.suites.get(name)).cloned().collect()
+    }
+
+    /// Whether the user wants to stop.
+    pub fn cancelled(&self) -> bool {
+        self.context.cancel.is_cancelled()
+    }
+
+    /// Boots, and boots again for the tests that a crash left over, until each has a verdict or nothing moves.
+    pub async fn boot(&self, want: Want<'_>) -> Vec<Booted> {
+        let mut all = vec![self.boot_once(want, want.selection, 0).await];
+        for restart in 1..=RESTARTS {
+            let last = &all[all.len() - 1].record;
+            let moved = !last.tests.is_empty();
+            if last.remaining.is_empty() || !moved || self.context.cancel.is_cancelled() {
+                break;
+            }
+            let selection = Selection { only: last.remaining.clone(), skip: Vec::new(), repeat: want.selection.repeat };
+            all.push(self.boot_once(want, &selection, restart).await);
+        }
+        all
+    }
+
+    /// One boot: from the cache, or up to [`ATTEMPTS`] attempts when the trouble is ours.
+    async fn boot_once(&self, want: Want<'_>, selection: &Selection, restart: usize) -> Booted {
+        let unit = self.unit_name(want, restart);
+        let Some(spec) = &want.kconfig.boot else {
+            return self.infra(want, unit, "the kconfig is not of kind boot");
+        };
+        let Some(machine) = self.machines.get(&spec.machine) else {
+            return self.infra(want, unit, "the machine is not known");
+        };
+        let suites = self.suites(want.kconfig);
+        let accel = match self.accel(machine).await {
+            Ok(accel) => accel,
+            Err(error) => return self.infra(want, unit, &error.to_string()),
+        };
+        let none = String::new();
+        let agent = lab::agent_hash();
+        let inputs = BootInputs {
+            image: want.kernel.artefacts.image.as_ref().unwrap_or(&none),
+            selftests: want.selftests.artefacts.selftests.as_ref().unwrap_or(&none),
+            suites: &suites,
+            machine,
+            spec,
+            accel,
+            selection,
+            repetition: want.repetition,
+            agent: &agent,
+        };
+        let key = boots::key(&inputs);
+        let may_take = self.context.may_take(&key);
+        if let Some(record) = may_take.then(|| boots::lookup(&self.context.cache, &key)).flatten() {
+            let record = relabel(record, want);
+            Unit::reused(&self.context.events, UnitKind::Boot, unit.clone(), outcome(&record), Some(key));
+            self.keep_logs(&unit, &record);
+            let reused = !self.context.own.ended(&unit);
+            return Booted { record, reused, unit };
+        }
+        // Guests wait here, not before the look-up: what is known costs nothing.
+        let Ok(_guest) = self.guests.acquire().await else {
+            return self.infra(want, unit, "the run is ending");
+        };
+        let mut attempt = 1;
+        loop {
+            let work = Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), attempt);
+            let record = self.attempt(want, selection, machine, &suites, accel, &key, attempt, &unit).await;
+            let kept = boots::keep(&self.context.cache, &key, &record);
+            self.context.own.make(&key);
+            if let Err(error) = &kept {
+                self.context.note(format!("the result of {unit} could not be kept in the cache: {error}"));
+            }
+            self.keep_logs(&unit, &record);
+            work.end(outcome(&record), Some(key.clone()));
+            let trouble = matches!(record.end, BootEnd::Infra { .. });
+            if !trouble || attempt == ATTEMPTS || self.context.cancel.is_cancelled() {
+                return Booted { record, reused: false, unit };
+            }
+            attempt += 1;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of it determines the boot; a struct would only rename it")]
+    async fn attempt(
+        &self,
+        want: Want<'_>,
+        selection: &Selection,
+        machine: &Machine,
+        suites: &[Suite],
+        accel: Accel,
+        key: &str,
+        attempt: u32,
+        unit: &str,
+    ) -> BootRecord {
+        let artefacts = &want.kernel.artefacts;
+        let selftests =
+            suites.iter().filter_map(|suite| Some((suite.name.clone(), boots::program(want.selftests, suite)?)));
+        let dir = boots::attempt_dir(&self.context.cache, key, attempt);
+        // Logs of an earlier boot are hard links in other runs' folders: they must not be written into.
+        let _ = fs_err::remove_dir_all(&dir);
+        let request = lab::BootRequest {
+            unit: unit.to_owned(),
+            kernel: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or(&machine.qemu.image)),
+            modules: artefacts.modules.iter().map(|module| artefacts.dir.join(module)).collect(),
+            selftests: selftests.collect(),
+            suites: suites.to_vec(),
+            spec: want.kconfig.boot.clone().unwrap_or_default(),
+            machine: machine.clone(),
+            selection: selection.clone(),
+            accel,
+            deadline_factor: 1,
+            cache: self.context.cache.clone(),
+            dir,
+            events: self.context.events.clone(),
+            cancel: self.context.cancel.clone(),
+        };
+        let raw = lab::boot(&request).await;
+        let config = fs_err::read_to_string(artefacts.dir.join("config")).unwrap_or_default();
+        let console = fs_err::read(&raw.console).unwrap_or_default();
+        let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
+        let modules: Vec<String> = artefacts.modules.iter().map(|file| module_name(file)).collect();
+        let input = suite::JudgeInput {
+            frames: &raw.frames,
+            problems: &raw.problems,
+            end: &raw.end,
+            console: &String::from_utf8_lossy(&console),
+            suites: &names,
+            only: &selection.only,
+            skip: &selection.skip,
+            modules: &modules,
+            config: &config,
+        };
+        let meta = suite::BootMeta {
+            kernel: want.kernel.revision,
+            selftests: want.selftests.revision,
+            kconfig: want.kconfig.name.clone(),
+            machine: machine.name.clone(),
+            accel: raw.accel,
+            attempt,
+            dir: raw.dir.clone(),
+            wall_ms: raw.wall_ms,
+            cpu_ms: raw.cpu_ms,
+            replay: raw.replay.clone(),
+        };
+        suite::judge(input, meta)
+    }
+
+    async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
+        let probe = || lab::probe_accel(&self.context.cache, machine, &self.context.cancel);
+        let choice = self.accel.get_or_try_init(probe).await?;
+        Ok(choice.accel)
+    }
+
+    fn unit_name(&self, want: Want<'_>, restart: usize) -> String {
+        let mut name = format!("boot/{}/{}/{}", self.tree, want.kernel.revision.slug(), want.kconfig.name);
+        if want.kernel.revision != want.selftests.revision {
+            name.push_str(&format!("/selftests-{}", want.selftests.revision.slug()));
+        }
+        if !want.purpose.is_empty() {
+            name.push_str(&format!("/{}", want.purpose));
+        }
+        if restart > 0 {
+            name.push_str(&format!("/rest-{restart}"));
+        }
+        name
+    }
+
+    fn keep_logs(&self, unit: &str, record: &BootRecord) {
+        let names = ["console.log", "results.jsonl", "qemu.log", "plan.json", "boot.json"];
+        self.context.keep_logs(unit, &names.map(|name| record.dir.join(name)));
+    }
+
+    fn infra(&self, want: Want<'_>, unit: String, reason: &str) -> Booted {
+        let record = BootRecord {
+            kernel: want.kernel.revision,
+            selftests: want.selftests.revision,
+            kconfig: want.kconfig.name.clone(),
+            machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
+            accel: Accel::Tcg,
+            attempt: 0,
+            end: BootEnd::Infra { reason: reason.to_owned() },
+            uname: String::new(),
+            log_checked: Err("nothing was booted".to_owned()),
+            tests: Vec::new(),
+            remaining: Vec::new(),
+            splats: Vec::new(),
+            dir: "".into(),
+            wall_ms: 0,
+            cpu_ms: 0,
+            replay: String::new(),
+        };
+        Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), 1).end(outcome(&record), None);
+        Booted { record, reused: false, unit }
+    }
+}
+
+/// The name that a module file has in the kernel.
+fn module_name(file: &str) -> String {
+    Utf8Path::new(file).file_stem().unwrap_or(file).replace('-', "_")
+}
+
+/// The same boot seen as another revision or kconfig with the same key.
+fn relabel(record: BootRecord, want: Want<'_>) -> BootRecord {
+    BootRecord {
+        kernel: want.kernel.revision,
+        selftests: want.selftests.revision,
+        kconfig: want.kconfig.name.clone(),
+        ..record
+    }
+}
+
+/// How a boot ended, for the event log. A failing test is a good result of a boot; a panic is not.
+fn outcome(record: &BootRecord) -> UnitOutcome {
+    let bad = record.tests.iter().filter(|test| match test.verdict {
+        Verdict::Fail { .. } | Verdict::Timeout | Verdict::Crashed { .. } => true,
+        Verdict::Pass | Verdict::Skip { .. } | Verdict::Xfail | Verdict::Infra { .. } => false,
+    });
+    let bad = bad.count();
+    match &record.end {
+        BootEnd::Completed if bad == 0 => UnitOutcome::Done,
+        BootEnd::Completed => UnitOutcome::Failed { reason: format!("{bad} of {} tests failed", record.tests.len()) },
+        BootEnd::Panicked => UnitOutcome::Failed { reason: "the kernel panicked".to_owned() },
+        BootEnd::Hung { deadline } => UnitOutcome::Failed { reason: format!("the guest hung ({deadline} deadline)") },
+        BootEnd::Reset => UnitOutcome::Failed { reason: "the guest reset without a word".to_owned() },
+        BootEnd::Infra { reason } => UnitOutcome::Infra { reason: reason.clone() },
+    }
+}

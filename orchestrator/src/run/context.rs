@@ -1,0 +1,103 @@
+//! What every stage of a run works with.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use camino::Utf8PathBuf;
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, RunFolder};
+use crate::config::Home;
+use crate::words::{Event, EventSink};
+
+/// A run at work.
+#[derive(Clone)]
+pub struct Context {
+    /// Manifests, kconfigs, machines.
+    pub home: Home,
+    /// Trees, build folders, results by key.
+    pub cache: Utf8PathBuf,
+    /// The run's folder with its options and series.
+    pub folder: RunFolder,
+    /// Where events go.
+    pub events: EventSink,
+    /// Cancelled when the user wants to stop.
+    pub cancel: CancellationToken,
+    /// What this run made itself, also before it was interrupted.
+    pub own: Arc<Own>,
+}
+
+/// What a run made itself: its own results are not "reused", and a run that takes nothing from the cache takes these.
+#[derive(Debug, Default)]
+pub struct Own {
+    /// Units that ended before the run was interrupted.
+    units: BTreeSet<String>,
+    keys: Mutex<BTreeSet<String>>,
+}
+
+impl Own {
+    /// What an event log says that the run made.
+    pub fn from_events(events: &[(i64, Event)]) -> Own {
+        let mut own = Own::default();
+        let mut keys = BTreeSet::new();
+        for (_, event) in events {
+            if let Event::UnitEnded { unit, key: Some(key), reused: false, .. } = event {
+                own.units.insert(unit.clone());
+                keys.insert(key.clone());
+            }
+        }
+        own.keys = Mutex::new(keys);
+        own
+    }
+
+    /// Whether this run ended the unit itself, before it was interrupted.
+    pub fn ended(&self, unit: &str) -> bool {
+        self.units.contains(unit)
+    }
+
+    /// Whether this run made the result with this key.
+    pub fn made(&self, key: &str) -> bool {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
+    /// Remembers that this run made the result with this key.
+    pub fn make(&self, key: &str) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+    }
+}
+
+impl Context {
+    /// Whether the result with this key may be taken from the cache.
+    pub fn may_take(&self, key: &str) -> bool {
+        !self.options().fresh || self.own.made(key)
+    }
+
+    /// What the user asked.
+    pub fn options(&self) -> &Options {
+        &self.folder.options
+    }
+
+    /// Says something that is no finding.
+    pub fn note(&self, message: impl Into<String>) {
+        (self.events)(Event::Note { message: message.into() });
+    }
+
+    /// Makes files of the cache visible in the run's folder under `units/<unit>/`. Hard links where possible: logs
+    /// may be large, and gc of the cache must not take them from the run.
+    pub fn keep_logs(&self, unit: &str, files: &[Utf8PathBuf]) {
+        let kept = self.folder.unit_dir(unit).and_then(|dir| {
+            for file in files.iter().filter(|file| file.is_file()) {
+                let name = file.file_name().unwrap_or("log");
+                let place = dir.join(name);
+                let _ = fs_err::remove_file(&place);
+                if std::fs::hard_link(file, &place).is_err() {
+                    fs_err::copy(file, &place)?;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = kept {
+            self.note(format!("the logs of {unit} could not be kept in the run's folder: {error}"));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Removing what old runs left: run folders, results by key, and on demand build folders and trees.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{RunFolder, read_events};
+use crate::words::Event;
+
+/// What may stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// This many of the newest runs stay.
+    pub keep_runs: usize,
+    /// Results that no kept run uses stay this many days after their last use.
+    pub days: u64,
+    /// Build folders and imported trees go, too.
+    pub all: bool,
+    /// Nothing is removed.
+    pub dry_run: bool,
+}
+
+/// Removes what the budget does not keep and gives each removed folder with its size in bytes. Runs that a process
+/// works on, and everything that kept runs refer to, stay.
+///
+/// # Errors
+/// When a folder cannot be read or removed.
+pub fn collect(
+    results: &Utf8Path,
+    cache: &Utf8Path,
+    budget: &Budget,
+) -> Result<Vec<(Utf8PathBuf, u64)>, super::FolderError> {
+    let runs = RunFolder::all(results)?;
+    let mut doomed: Vec<Utf8PathBuf> = Vec::new();
+    let mut used = BTreeSet::new();
+    let kept_from = runs.len().saturating_sub(budget.keep_runs);
+    let mut busy = false;
+    for (index, run) in runs.iter().enumerate() {
+        let running = run.lock().is_err();
+        busy |= running;
+        if index < kept_from && !running {
+            doomed.push(run.path().to_owned());
+        } else {
+            used.extend(keys(run)?);
+        }
+    }
+    let old = Duration::from_secs(budget.days * 86_400);
+    for kind in ["builds", "boots"] {
+        for (path, name) in entries(&cache.join(kind))? {
+            if !used.contains(&name) && age(&path)? >= old {
+                doomed.push(path);
+            }
+        }
+    }
+    if budget.all && !busy {
+        for kind in ["work", "trees"] {
+            doomed.extend(entries(&cache.join(kind))?.into_iter().map(|(path, _)| path));
+        }
+    }
+    let mut removed = Vec::new();
+    for path in doomed {
+        let bytes = size(&path)?;
+        if !budget.dry_run {
+            fs_err::remove_dir_all(&path)?;
+        }
+        removed.push((path, bytes));
+    }
+    Ok(removed)
+}
+
+/// Keys of the results that a run made or took.
+fn keys(run: &RunFolder) -> std::io::Result<Vec<String>> {
+    let log = run.path().join("events.jsonl");
+    if !log.exists() {
+        return Ok(Vec::new());
+    }
+    let key = |(_, event)| match event {
+        Event::UnitEnded { key, .. } => key,
+        Event::RunStarted { .. }
+        | Event::Planned { .. }
+        | Event::UnitStarted { .. }
+        | Event::UnitProgress { .. }
+        | Event::Found { .. }
+        | Event::Note { .. }
+        | Event::RunEnded { .. } => None,
+    };
+    Ok(read_events(&log)?.into_iter().filter_map(key).collect())
+}
+
+fn entries(dir: &Utf8Path) -> std::io::Result<Vec<(Utf8PathBuf, String)>> {
+    match dir.read_dir_utf8() {
+        Ok(entries) => {
+            let mut list = Vec::new();
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    list.push((entry.path().to_owned(), entry.file_name().to_owned()));
+                }
+            }
+            list.sort();
+            Ok(list)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn age(path: &Utf8Path) -> std::io::Result<Duration> {
+    let modified = fs_err::metadata(path)?.modified()?;
+    Ok(SystemTime::now().duration_since(modified).unwrap_or_default())
+}
+
+fn size(path: &Utf8Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in path.read_dir_utf8()? {
+        let entry = entry?;
+        let metadata = entry.path().symlink_metadata()?;
+        bytes += if metadata.is_dir() { size(entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::testing;
+
+    #[test]
+    fn results_of_kept_runs_and_runs_at_work_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let (results, cache) = (root.join("results"), root.join("cache"));
+        let old = testing::run_folder(&results, "a");
+        let kept = testing::run_folder(&results, "b");
+        for (run, key) in [(&old, "one"), (&kept, "two")] {
+            fs_err::create_dir_all(cache.join("builds").join(key)).unwrap();
+            let mut log = super::super::EventLog::open(&run.path().join("events.jsonl")).unwrap();
+            log.append(&testing::unit_ended(key)).unwrap();
+        }
+        let budget = Budget { keep_runs: 1, days: 0, all: false, dry_run: false };
+        let lock = old.lock().unwrap();
+        assert_eq!(collect(&results, &cache, &budget).unwrap(), []);
+        drop(lock);
+        collect(&results, &cache, &budget).unwrap();
+        assert!(!old.path().exists() && kept.path().exists());
+        assert!(!cache.join("builds/one").exists() && cache.join("builds/two").exists());
+    }
+}

@@ -1,0 +1,91 @@
+//! From everything that one tree gave to findings, gaps and the base's own trouble.
+
+use std::collections::BTreeMap;
+
+use super::booter::Booted;
+use super::engine::TreeResult;
+use super::examine::Examined;
+use super::gaps;
+use super::trees::Prepared;
+use super::{Context, summary};
+use crate::compare::findings::{
+    BlamedRevision, BootSides, BuildSeen, Frame, Seen, boot_findings, build_findings, merge,
+};
+use crate::report::model::{BaseHealth, NotCovered};
+use crate::words::{BootEnd, Finding};
+
+/// Lines kept of the end of a console that has no report.
+const TAIL: usize = 30;
+
+/// What is to be told of one tree.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Findings, without the command that reproduces them.
+    pub findings: Vec<Finding>,
+    /// What got no answer.
+    pub not_covered: Vec<NotCovered>,
+    /// What is wrong without the series.
+    pub base_health: Vec<BaseHealth>,
+}
+
+/// Judges one tree.
+pub fn judge(context: &Context, result: &TreeResult) -> Judged {
+    let (tree, series) = match &result.prepared {
+        Prepared::Unavailable { .. } => return Judged::default(),
+        Prepared::Rejected { findings, .. } => return Judged { findings: findings.clone(), ..Judged::default() },
+        Prepared::Ready { tree, series, .. } => (tree, series),
+    };
+    let frame = Frame { tree: &tree.name, series };
+    let logs: Vec<String> = result.builds.iter().map(|made| summary::log_path(&made.unit, "build.log")).collect();
+    let mut builds: BTreeMap<String, Vec<BuildSeen<'_>>> = BTreeMap::new();
+    for (made, log) in result.builds.iter().zip(&logs) {
+        builds.entry(made.record.kconfig.clone()).or_default().push(BuildSeen { record: &made.record, log });
+    }
+    for seen in builds.values_mut() {
+        seen.sort_by_key(|seen| seen.record.revision.index());
+    }
+    let mut findings = build_findings(&frame, &builds);
+    let mut of_boots: Vec<Finding> = Vec::new();
+    for examined in &result.examined {
+        of_boots.extend(boot_findings(&frame, &sides(context, result, examined)));
+    }
+    findings.extend(merge(of_boots));
+    Judged { findings, not_covered: gaps::not_covered(result), base_health: gaps::base_health(result) }
+}
+
+fn sides<'a>(context: &Context, result: &'a TreeResult, examined: &'a Examined) -> BootSides<'a> {
+    let kconfig = result.kconfigs.iter().find(|(kconfig, _)| kconfig.name == examined.kconfig);
+    let machine = kconfig.and_then(|(kconfig, _)| kconfig.boot.as_ref()).map_or("", |spec| spec.machine.as_str());
+    let seen = |boots: &[Booted]| -> Vec<Seen> {
+        let one =
+            |boot: &Booted| Seen { record: boot.record.clone(), unit: boot.unit.clone(), tail: tail(context, boot) };
+        boots.iter().map(one).collect()
+    };
+    let blame = examined.blame.iter().map(|(symptom, blame)| {
+        let blamed = BlamedRevision { patch: blame.patch, earliest: blame.earliest, confident: blame.confident };
+        (symptom.clone(), blamed)
+    });
+    BootSides {
+        kconfig: &examined.kconfig,
+        machine,
+        base: seen(&examined.base),
+        patched: seen(&examined.patched),
+        patched_old_tests: seen(&examined.patched_old_tests),
+        comparisons: &examined.comparisons,
+        blame: blame.collect(),
+    }
+}
+
+/// The last lines of the console of a boot that died.
+fn tail(context: &Context, boot: &Booted) -> String {
+    match boot.record.end {
+        BootEnd::Completed | BootEnd::Infra { .. } => String::new(),
+        BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset => {
+            let path = context.folder.path().join(summary::log_path(&boot.unit, "console.log"));
+            let bytes = fs_err::read(path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(64 * 1024)..]).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(TAIL)..].join("\n")
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Everything a run found out, as the report that scripts and people read.
+
+use camino::Utf8Path;
+
+use super::Context;
+use super::booter::Booted;
+use super::builds::Made;
+use super::engine::TreeResult;
+use super::examine::Examined;
+use super::gaps;
+use super::host;
+use super::judge;
+use super::trees::Prepared;
+use crate::build;
+use crate::compare;
+use crate::lab::AccelChoice;
+use crate::report::model::{
+    AppliedPatch, BootRow, BuildCell, BuildCoverage, Coverage, CrossResult, KconfigInfo, PatchInfo, Report, RunInfo,
+    RunVerdict, SCHEMA, SeriesInfo, Side, SideCoverage, StageTiming, TestCoverage, TestRow, TestTable, Timing,
+    TreeInfo, UpstreamInfo,
+};
+use crate::words::{BootRecord, BuildOutcome, Kconfig, Kind, Rate, Series, TestComparison, UnitKind, Verdict};
+
+/// What a report is made of.
+pub struct Inputs<'a> {
+    /// The run.
+    pub context: &'a Context,
+    /// Its trees.
+    pub trees: &'a [TreeResult],
+    /// Its kconfigs.
+    pub kconfigs: &'a [Kconfig],
+    /// All kconfigs there are.
+    pub matrix: &'a [Kconfig],
+    /// How guests ran, when any did.
+    pub accel: Option<&'a AccelChoice>,
+    /// Whether an earlier process began it.
+    pub resumed: bool,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+    /// Milliseconds that earlier processes worked on it.
+    pub wall_before_ms: u64,
+    /// Milliseconds that this process worked on it.
+    pub wall_ms: u64,
+    /// What happened that a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// Assembles the report.
+pub async fn report(inputs: &Inputs<'_>) -> Report {
+    let context = inputs.context;
+    let judged: Vec<judge::Judged> = inputs.trees.iter().map(|tree| judge::judge(context, tree)).collect();
+    let mut findings: Vec<_> = judged.iter().flat_map(|judged| judged.findings.clone()).collect();
+    findings.sort_by_key(|finding| finding.severity);
+    for (index, finding) in findings.iter_mut().enumerate() {
+        finding.reproduce = format!("orchestrator reproduce {} {}", context.folder.run, index + 1);
+    }
+    let coverage = coverage(inputs, &judged);
+    let tests: Vec<TestTable> = inputs.trees.iter().flat_map(test_tables).collect();
+    let mut report = Report {
+        schema: SCHEMA.to_owned(),
+        series: series(context.folder.series()),
+        verdict: RunVerdict::Clean,
+        headline: String::new(),
+        trees: inputs.trees.iter().map(tree_info).collect(),
+        findings,
+        coverage,
+        timing: timing(inputs),
+        run: run_info(inputs).await,
+        kconfigs: inputs.kconfigs.iter().map(|kconfig| kconfig_info(kconfig, inputs.trees)).collect(),
+        builds: inputs.trees.iter().flat_map(|tree| build_cells(context, tree)).collect(),
+        tests,
+        boots: inputs.trees.iter().flat_map(|tree| boot_rows(context, tree)).collect(),
+    };
+    (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.interrupted);
+    report
+}
+
+fn series(series: Option<&Series>) -> SeriesInfo {
+    let Some(series) = series else {
+        return SeriesInfo {
+            name: String::new(),
+            title: String::new(),
+            version: None,
+            patches: Vec::new(),
+            upstream: None,
+            port: false,
+            notes: Vec::new(),
+        };
+    };
+    let patches = series.patches.iter().map(|patch| PatchInfo {
+        number: patch.number,
+        subject: patch.subject.clone(),
+        author: format!("{} <{}>", patch.author.name, patch.author.email),
+        message_id: patch.message_id.clone(),
+    });
+    SeriesInfo {
+        name: series.name.clone(),
+        title: series.title.clone(),
+        version: series.version,
+        patches: patches.collect(),
+        upstream: series.upstream.as_ref().map(|upstream| UpstreamInfo {
+            title: upstream.title.clone(),
+            version: upstream.version,
+            message_id: upstream.message_id.clone(),
+        }),
+        port: series.upstream.is_some(),
+        notes: series.notes.clone(),
+    }
+}
+
+fn tree_info(result: &TreeResult) -> TreeInfo {
+    let (tree, applied, notes) = match &result.prepared {
+        Prepared::Unavailable { name, reason } => {
+            return TreeInfo {
+                name: name.clone(),
+                kernel_version: None,
+                source: None,
+                commit: None,
+                skipped_sources: Vec::new(),
+                error: Some(reason.clone()),
+                applied: Vec::new(),
+                notes: Vec::new(),
+            };
+        }
+        Prepared::Rejected { tree, .. } => (tree, Vec::new(), Vec::new()),
+        Prepared::Ready { tree, series, revisions, notes } => {
+            let applied = series.patches.iter().zip(revisions.iter().skip(1)).map(|(patch, revision)| AppliedPatch {
+                number: patch.number,
+                subject: patch.subject.clone(),
+                commit: revision.commit.clone(),
+            });
+            (tree, applied.collect(), notes.clone())
+        }
+    };
+    TreeInfo {
+        name: tree.name.clone(),
+        kernel_version: Some(tree.kernel_version.clone()),
+        source: Some(tree.source.clone()),
+        commit: Some(tree.commit.clone()),
+        skipped_sources: tree.skipped_sources.clone(),
+        error: None,
+        applied,
+        notes,
+    }
+}
+
+fn kconfig_info(kconfig: &Kconfig, trees: &[TreeResult]) -> KconfigInfo {
+    let builds = trees.iter().flat_map(|tree| &tree.builds);
+    let toolchain = builds.filter(|made| made.record.kconfig == kconfig.name).map(|made| &made.record.toolchain);
+    KconfigInfo {
+        name: kconfig.name.clone(),
+        about: kconfig.about.clone(),
+        kind: kconfig.kind,
+        arch: kconfig.arch.clone(),
+        toolchain: toolchain.into_iter().find(|text| !text.is_empty()).cloned().unwrap_or_default(),
+    }
+}
+
+/// A path of the run's folder, as reports name it.
+pub(super) fn log_path(unit: &str, name: &str) -> String {
+    format!("units/{unit}/{name}")
+}
+
+/// A path, if the file is there.
+fn existing(context: &Context, unit: &str, name: &str) -> Option<String> {
+    let path = log_path(unit, name);
+    context.folder.path().join(&path).is_file().then_some(path)
+}
+
+fn build_cells(context: &Context, result: &TreeResult) -> Vec<BuildCell> {
+    let Prepared::Ready { tree, .. } = &result.prepared else { return Vec::new() };
+    let of = |kconfig: &str, index: usize| {
+        result.builds.iter().find(|made| made.record.kconfig == kconfig && made.record.revision.index() == index)
+    };
+    let cell = |made: &Made| {
+        let record = &made.record;
+        let index = record.revision.index();
+        let earlier = (0..index).rev().filter_map(|index| of(&record.kconfig, index));
+        let twin = (0..index)
+            .filter_map(|index| of(&record.kconfig, index))
+            .find(|other| record.artefacts.image.is_some() && other.record.artefacts.image == record.artefacts.image);
+        let before =
+            earlier.into_iter().find(|other| super::board::bootable(&other.record) || record.kind != Kind::Boot);
+        let new =
+            before.map_or(0, |before| build::new_diagnostics(&before.record.diagnostics, &record.diagnostics).len());
+        BuildCell {
+            tree: tree.name.clone(),
+            kconfig: record.kconfig.clone(),
+            revision: record.revision,
+            outcome: record.outcome.clone(),
+            new_diagnostics: u32::try_from(new).unwrap_or(u32::MAX),
+            wall_ms: record.wall_ms,
+            cpu_ms: record.cpu_ms,
+            reused: made.reused,
+            identical_to: twin.map(|twin| twin.record.revision.to_string()),
+            objects: u32::try_from(record.compiled.len()).unwrap_or(u32::MAX),
+            log: Utf8Path::new(&record.log).file_name().and_then(|name| existing(context, &made.unit, name)),
+            replay: (!record.replay.is_empty()).then(|| record.replay.clone()),
+        }
+    };
+    result.builds.iter().map(cell).collect()
+}
+
+fn boot_rows(context: &Context, result: &TreeResult) -> Vec<BootRow> {
+    let Prepared::Ready { tree, .. } = &result.prepared else { return Vec::new() };
+    let row = |booted: &Booted| {
+        let record = &booted.record;
+        BootRow {
+            tree: tree.name.clone(),
+            kconfig: record.kconfig.clone(),
+            machine: record.machine.clone(),
+            kernel: record.kernel,
+            selftests: record.selftests,
+            attempt: record.attempt,
+            end: Some(record.end.clone()),
+            not_booted: None,
+            identical_to: None,
+            accel: record.accel,
+            wall_ms: record.wall_ms,
+            cpu_ms: record.cpu_ms,
+            uname: record.uname.clone(),
+            tests: u32::try_from(record.tests.len()).unwrap_or(u32::MAX),
+            splats: u32::try_from(record.splats.len()).unwrap_or(u32::MAX),
+            reused: booted.reused,
+            console: existing(context, &booted.unit, "console.log"),
+            results: existing(context, &booted.unit, "results.jsonl"),
+            replay: (!record.replay.is_empty()).then(|| record.replay.clone()),
+        }
+    };
+    result.examined.iter().flat_map(|examined| examined.boots().map(row)).collect()
+}
+
+fn test_tables(result: &TreeResult) -> Vec<TestTable> {
+    let Prepared::Ready { tree, .. } = &result.prepared else { return Vec::new() };
+    let table = |examined: &Examined| {
+        let machine = result.kconfigs.iter().find(|(kconfig, _)| kconfig.name == examined.kconfig);
+        let machine = machine.and_then(|(kconfig, _)| kconfig.boot.as_ref()).map(|spec| spec.machine.clone());
+        TestTable {
+            tree: tree.name.clone(),
+            kconfig: examined.kconfig.clone(),
+            machine: machine.unwrap_or_default(),
+            note: examined.not_booted.clone(),
+            rows: examined.comparisons.iter().map(|comparison| row(comparison, examined)).collect(),
+        }
+    };
+    result.examined.iter().map(table).collect()
+}
+
+fn row(comparison: &TestComparison, examined: &Examined) -> TestRow {
+    let cross = [
+        (Side::Patched, Side::Base, &examined.patched_old_tests),
+        (Side::Base, Side::Patched, &examined.base_new_tests),
+    ];
+    let cross = cross.into_iter().filter_map(|(kernel, selftests, boots)| {
+        let records: Vec<BootRecord> = boots.iter().map(|boot| boot.record.clone()).collect();
+        let tries = compare::collect(&records).remove(&comparison.test)?;
+        Some(CrossResult { kernel, selftests, rate: tries.rate(), verdict: tries.representative()?.clone() })
+    });
+    TestRow {
+        test: comparison.test.clone(),
+        change: comparison.change,
+        base: comparison.base,
+        patched: comparison.patched,
+        base_verdict: comparison.base_verdict.clone(),
+        patched_verdict: comparison.patched_verdict.clone(),
+        note: comparison.note.clone(),
+        cross: cross.collect(),
+    }
+}
+
+fn coverage(inputs: &Inputs<'_>, judged: &[judge::Judged]) -> Coverage {
+    let mut coverage = Coverage::default();
+    for comparison in inputs.trees.iter().flat_map(|tree| &tree.examined).flat_map(|examined| &examined.comparisons) {
+        add_test(&mut coverage.tests, comparison);
+    }
+    for made in inputs.trees.iter().flat_map(|tree| &tree.builds) {
+        add_build(&mut coverage.builds, &made.record.outcome);
+    }
+    let matrix: Vec<_> = inputs.matrix.iter().map(|kconfig| (kconfig.name.clone(), kconfig.profile)).collect();
+    let options = inputs.context.options();
+    coverage.not_covered.extend(gaps::other_profiles(&matrix, options.profile, !options.kconfigs.is_empty()));
+    for judged in judged {
+        coverage.not_covered.extend(judged.not_covered.iter().cloned());
+        coverage.base_health.extend(judged.base_health.iter().cloned());
+    }
+    coverage
+}
+
+fn add_test(tests: &mut TestCoverage, comparison: &TestComparison) {
+    let add = |side: &mut SideCoverage, rate: Rate, verdict: Option<&Verdict>| {
+        let covered = rate.tries > 0;
+        side.total += u32::from(verdict.is_some());
+        side.covered += u32::from(covered);
+        covered
+    };
+    let base = add(&mut tests.base, comparison.base, comparison.base_verdict.as_ref());
+    let patched = add(&mut tests.patched, comparison.patched, comparison.patched_verdict.as_ref());
+    tests.both += u32::from(base && patched);
+}
+
+fn add_build(builds: &mut BuildCoverage, outcome: &BuildOutcome) {
+    builds.planned += 1;
+    match outcome {
+        BuildOutcome::Built => builds.built += 1,
+        BuildOutcome::Failed { .. } | BuildOutcome::SelftestsFailed { .. } => builds.failed += 1,
+        BuildOutcome::Infra { .. } => builds.infra += 1,
+        BuildOutcome::NotRun { .. } => builds.not_run += 1,
+    }
+}
+
+fn timing(inputs: &Inputs<'_>) -> Timing {
+    let mut build = stage(UnitKind::Build);
+    let mut boot = stage(UnitKind::Boot);
+    for made in inputs.trees.iter().flat_map(|tree| &tree.builds) {
+        add_unit(&mut build, made.reused, made.record.wall_ms, made.record.cpu_ms);
+    }
+    for booted in inputs.trees.iter().flat_map(|tree| &tree.examined).flat_map(Examined::boots) {
+        add_unit(&mut boot, booted.reused, booted.record.wall_ms, booted.record.cpu_ms);
+    }
+    Timing {
+        wall_ms: inputs.wall_before_ms + inputs.wall_ms,
+        cpu_ms: host::own_cpu_ms(),
+        children_cpu_ms: build.cpu_ms + boot.cpu_ms,
+        units_done: build.done + boot.done + build.reused + boot.reused,
+        units_reused: build.reused + boot.reused,
+        stages: vec![build, boot],
+    }
+}
+
+fn stage(stage: UnitKind) -> StageTiming {
+    StageTiming { stage, done: 0, reused: 0, wall_ms: 0, cpu_ms: 0 }
+}
+
+fn add_unit(stage: &mut StageTiming, reused: bool, wall_ms: u64, cpu_ms: u64) {
+    if reused {
+        stage.reused += 1;
+    } else {
+        stage.done += 1;
+        stage.wall_ms += wall_ms;
+        stage.cpu_ms += cpu_ms;
+    }
+}
+
+async fn run_info(inputs: &Inputs<'_>) -> RunInfo {
+    let folder = &inputs.context.folder;
+    RunInfo {
+        id: folder.run.clone(),
+        started: folder.started.clone(),
+        command: folder.command.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        profile: folder.options.profile,
+        resumed: inputs.resumed,
+        host: host::info(inputs.accel, inputs.kconfigs, inputs.trees).await,
+        notes: inputs.notes.clone(),
+    }
+}

@@ -1,0 +1,172 @@
+//! The tree stage: get each tree, vet the series, apply it.
+
+use super::{Context, TreeArgument, TreePlan, Unit};
+use crate::compare::findings::Frame;
+use crate::series::{self, Refusal};
+use crate::tree::{self, ApplyError, Conflict, FetchOptions, TreeSpec};
+use crate::words::{
+    Evidence, Finding, FindingKind, Patch, RevisionCommit, Series, Severity, Tree, UnitKind, UnitOutcome,
+};
+
+/// What became of a tree.
+#[derive(Debug)]
+pub enum Prepared {
+    /// The series is on it.
+    Ready {
+        /// The tree.
+        tree: Tree,
+        /// The series for it.
+        series: Box<Series>,
+        /// Base, then each patch.
+        revisions: Vec<RevisionCommit>,
+        /// What a reader should know, one sentence each.
+        notes: Vec<String>,
+    },
+    /// The series cannot be put on it, and that is a finding.
+    Rejected {
+        /// The tree.
+        tree: Tree,
+        /// Why.
+        findings: Vec<Finding>,
+    },
+    /// There is no such tree to be had, or no series for it: no verdict.
+    Unavailable {
+        /// Name of the tree.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Gets one tree and puts the series on it.
+pub async fn prepare(context: &Context, plan: &TreePlan, catalogue: &[TreeSpec]) -> Prepared {
+    let name = plan.tree.name();
+    let unavailable = |reason: String| Prepared::Unavailable { name: name.clone(), reason };
+    let series = match &plan.series {
+        Ok(series) => series,
+        Err(reason) => return unavailable(reason.clone()),
+    };
+    let refused = series::vet(series).err().unwrap_or_default();
+    let spec = match spec(&plan.tree, catalogue) {
+        Ok(spec) => spec,
+        Err(reason) => return unavailable(reason),
+    };
+    let work = Unit::start(&context.events, UnitKind::Fetch, format!("fetch/{name}"), 1);
+    let fetched =
+        tree::fetch(&spec, &context.cache, &work.name, FetchOptions::default(), &context.events, &context.cancel).await;
+    let tree = match fetched {
+        Ok(tree) => tree,
+        Err(error) => {
+            work.end(UnitOutcome::Infra { reason: error.to_string() }, None);
+            return unavailable(error.to_string());
+        }
+    };
+    work.end(UnitOutcome::Done, None);
+    if !refused.is_empty() {
+        let findings = refused.iter().map(|refusal| refusal_finding(&tree, series, refusal)).collect();
+        return Prepared::Rejected { tree, findings };
+    }
+    let work = Unit::start(&context.events, UnitKind::Apply, format!("apply/{name}"), 1);
+    match tree::apply(&tree, series, &context.cancel).await {
+        Ok(applied) => {
+            work.end(UnitOutcome::Done, None);
+            Prepared::Ready {
+                tree,
+                series: Box::new(series.clone()),
+                revisions: applied.revisions,
+                notes: applied.notes,
+            }
+        }
+        Err(error) => {
+            let reason = error.to_string();
+            match conflict_finding(&tree, series, &error) {
+                Some(finding) => {
+                    work.end(UnitOutcome::Failed { reason }, None);
+                    Prepared::Rejected { tree, findings: vec![finding] }
+                }
+                None => {
+                    work.end(UnitOutcome::Infra { reason: reason.clone() }, None);
+                    unavailable(reason)
+                }
+            }
+        }
+    }
+}
+
+fn spec(tree: &TreeArgument, catalogue: &[TreeSpec]) -> Result<TreeSpec, String> {
+    match tree {
+        TreeArgument::Clone { path, rev } => Ok(TreeSpec::local(path, rev)),
+        TreeArgument::Name(name) => match catalogue.iter().find(|spec| spec.name == *name) {
+            Some(spec) => Ok(spec.clone()),
+            None => {
+                let near = crate::config::closest(name, catalogue.iter().map(|spec| spec.name.as_str()));
+                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                Err(format!("there is no tree `{name}` in series/trees.yaml{hint}"))
+            }
+        },
+    }
+}
+
+/// A refused patch as a finding.
+fn refusal_finding(tree: &Tree, series: &Series, refusal: &Refusal) -> Finding {
+    let frame = Frame { tree: &tree.name, series };
+    let number = (refusal.patch > 0).then_some(refusal.patch);
+    let summary = format!("{} is refused: {}; {}", frame.name(number), refusal.what, refusal.remedy);
+    let mut finding = frame.finding(FindingKind::PatchRefused, Severity::Problem, number, summary);
+    let source = format!("{}:{}", refusal.file, refusal.line);
+    finding.evidence = vec![Evidence { what: "patch".to_owned(), source, text: line_of(series, refusal) }];
+    finding
+}
+
+/// The line that a refusal is about, when the patch has it.
+fn line_of(series: &Series, refusal: &Refusal) -> String {
+    let patch = series.patches.iter().find(|patch| patch.number == refusal.patch);
+    let index = |patch: &Patch| refusal.line.checked_sub(patch.diff_line);
+    let line = patch.and_then(|patch| patch.diff.lines().nth(index(patch)?));
+    line.map_or_else(|| refusal.what.clone(), |line| line.chars().take(240).collect())
+}
+
+/// A patch that does not apply, or changes nothing, as a finding; `None` when the trouble is ours.
+fn conflict_finding(tree: &Tree, series: &Series, error: &ApplyError) -> Option<Finding> {
+    let frame = Frame { tree: &tree.name, series };
+    match error {
+        ApplyError::Conflict(conflict) => Some(conflict_in(&frame, conflict)),
+        ApplyError::NoChange { number, .. } => {
+            let summary = format!("{} changes nothing", frame.name(Some(*number)));
+            let mut finding = frame.finding(FindingKind::ApplyFailed, Severity::Problem, Some(*number), summary);
+            finding.evidence =
+                vec![Evidence { what: "apply".to_owned(), source: String::new(), text: error.to_string() }];
+            Some(finding)
+        }
+        ApplyError::Cancelled | ApplyError::Repository { .. } | ApplyError::Cache { .. } | ApplyError::Process(_) => {
+            None
+        }
+    }
+}
+
+fn conflict_in(frame: &Frame<'_>, conflict: &Conflict) -> Finding {
+    let number = Some(conflict.number);
+    let place = match (&conflict.file, &conflict.hunk) {
+        (file, _) if file.is_empty() => String::new(),
+        (file, None) => format!(" to {file}"),
+        (file, Some(hunk)) => format!(" to {file}, hunk {hunk}"),
+    };
+    let already = if conflict.already_applied { "; the tree has this change already" } else { "" };
+    let summary = format!("{} does not apply{place}: {}{already}", frame.name(number), conflict.reason);
+    let mut finding = frame.finding(FindingKind::ApplyFailed, Severity::Problem, number, summary);
+    let quote = |what: &str, source: String, lines: &[String]| {
+        (!lines.is_empty()).then(|| Evidence { what: what.to_owned(), source, text: lines.join("\n") })
+    };
+    let patch = frame.series.patches.iter().find(|patch| patch.number == conflict.number);
+    let origin = patch.map(|patch| format!("{}:{}", patch.origin.file, patch.diff_line)).unwrap_or_default();
+    let found = format!("{}:{}", conflict.file, conflict.found_line);
+    finding.evidence = [
+        quote("the patch expects", origin.clone(), &conflict.expected),
+        quote("the tree has", found, &conflict.found),
+        Some(Evidence { what: "git am -3".to_owned(), source: origin, text: conflict.git.clone() }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    finding
+}

@@ -1,0 +1,90 @@
+//! The verdict of a run: one word and one sentence.
+
+use crate::report::model::{Report, RunVerdict, TestTable};
+use crate::words::{BootEnd, BuildOutcome, Change, Severity};
+
+/// Weighs everything in a report. Findings outweigh trouble of ours, which outweighs a clean result: what could not
+/// be answered is never called clean.
+pub fn verdict(report: &Report, interrupted: bool) -> (RunVerdict, String) {
+    if interrupted {
+        let next = format!("interrupted; `orchestrator resume {}` goes on", report.run.id);
+        return (RunVerdict::Interrupted, next);
+    }
+    let problems = report.findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
+    if problems > 0 {
+        let first = &report.findings[0].summary;
+        let more = if problems > 1 { format!(" (and {} more)", problems - 1) } else { String::new() };
+        return (RunVerdict::Findings, format!("{first}{more}"));
+    }
+    let open = unanswered(report);
+    if let Some(first) = open.first() {
+        let more = if open.len() > 1 { format!(" (and {} more)", open.len() - 1) } else { String::new() };
+        return (RunVerdict::Infra, format!("no verdict: {first}{more}"));
+    }
+    (RunVerdict::Clean, clean(report))
+}
+
+/// What was planned and got no answer through no fault of the series.
+fn unanswered(report: &Report) -> Vec<String> {
+    let mut open = Vec::new();
+    for tree in report.trees.iter().filter(|tree| tree.error.is_some()) {
+        open.push(format!("tree {} could not be had: {}", tree.name, tree.error.as_deref().unwrap_or_default()));
+    }
+    for cell in &report.builds {
+        match &cell.outcome {
+            BuildOutcome::Infra { reason } => {
+                open.push(format!("build of {} with {}: {reason}", cell.revision, cell.kconfig));
+            }
+            BuildOutcome::Built
+            | BuildOutcome::Failed { .. }
+            | BuildOutcome::SelftestsFailed { .. }
+            | BuildOutcome::NotRun { .. } => {}
+        }
+    }
+    for table in &report.tests {
+        let unknown = table.rows.iter().filter(|row| row.change == Change::Unknown).count();
+        if unknown > 0 {
+            open.push(format!("{unknown} tests with {} gave no answer", table.kconfig));
+        } else if table.rows.is_empty() && table.note.is_none() {
+            open.push(format!("no test with {} gave an answer{}", table.kconfig, why(report, table)));
+        }
+    }
+    let answered = report.builds.iter().any(|cell| matches!(cell.outcome, BuildOutcome::Built));
+    if open.is_empty() && !answered {
+        open.push("nothing was built".to_owned());
+    }
+    open
+}
+
+/// Why the boots of a table gave nothing.
+fn why(report: &Report, table: &TestTable) -> String {
+    let mut boots = report.boots.iter().filter(|boot| boot.tree == table.tree && boot.kconfig == table.kconfig);
+    let reason = boots.find_map(|boot| match &boot.end {
+        Some(BootEnd::Infra { reason }) => Some(reason.clone()),
+        Some(BootEnd::Hung { deadline }) => Some(format!("the guest hung ({deadline} deadline)")),
+        Some(BootEnd::Panicked) => Some("the base kernel panicked".to_owned()),
+        Some(BootEnd::Reset) => Some("the guest reset".to_owned()),
+        Some(BootEnd::Completed) | None => None,
+    });
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
+}
+
+/// The sentence of a clean run: how much it looked at.
+fn clean(report: &Report) -> String {
+    let builds = report.coverage.builds.built;
+    let both = report.coverage.tests.both;
+    let booted = !report.boots.is_empty();
+    let identical = report.tests.iter().any(|table| table.rows.is_empty() && table.note.is_some());
+    let tests = match (booted, identical) {
+        (true, _) => format!("{both} tests compared on both sides"),
+        (false, true) => "nothing booted, because kernel and selftests are identical to the base's".to_owned(),
+        (false, false) => "nothing booted".to_owned(),
+    };
+    let new = report.tests.iter().flat_map(|table| &table.rows).filter(|row| row.change == Change::NewPass).count();
+    let new = if new > 0 { format!(", {new} new tests pass") } else { String::new() };
+    let base = match report.coverage.base_health.len() {
+        0 => String::new(),
+        count => format!("; {count} troubles of the base itself are listed apart"),
+    };
+    format!("nothing speaks against the series: {builds} builds, {tests}{new}{base}")
+}
