@@ -53,7 +53,7 @@ pub enum Verdict {
 pub enum Change {
     /// Good on base, bad on patched.
     Regressed,
-    /// Not on base, bad on patched.
+    /// Not on base, or skipped there; bad on patched.
     NewFail,
     /// On base, gone on patched.
     Vanished,
