@@ -68,7 +68,8 @@ pub(super) async fn select(
         selection.targets.truncate(OBJECT_LIMIT);
     }
     for folder in &enabled.unreadable {
-        selection.notes.push(format!("the Makefile of {folder}/ could not be read; its objects were not compiled"));
+        let folder = if folder.is_empty() { "the top folder" } else { folder };
+        selection.notes.push(format!("make could not read the Makefile of {folder}; what it enables was not compiled"));
     }
     for (path, units) in apart {
         if units.iter().any(|unit| enabled.target(&object(unit)).is_some()) {
@@ -104,7 +105,7 @@ async fn ask(
     let bits = if config.lines().any(|line| line == "CONFIG_64BIT=y") { 64 } else { 32 };
     // make reads its Makefile from standard input, once per folder.
     let script = "text=$(cat); for dir; do echo \"F $dir\"; printf '%s\\n' \"$text\" | \
-                  make -s -r -R --no-print-directory -f - \"$LIST\" dir=\"${dir:-.}\" || echo \"E $dir\"; done";
+                  make -s -r -R --no-print-directory -f - \"$LIST\" dir=\"${dir:-.}\" listing || echo \"E $dir\"; done";
     loop {
         let folders = enabled.questions();
         if folders.is_empty() {
@@ -140,7 +141,8 @@ mod tests {
         let source = root.join("source");
         for (path, text) in [
             ("Kbuild", "obj-y += mm/\nobj-y += drivers/\nobj-$(CONFIG_NET) += net/\n"),
-            ("lib/Makefile", "obj-$(CONFIG_TEST_HMM) += test_hmm.o\nlib-y := always.o\n"),
+            // A rule of its own must not become the goal.
+            ("lib/Makefile", "$(obj)/table.h: $(src)/gen\nobj-$(CONFIG_TEST_HMM) += test_hmm.o\nlib-y := always.o\n"),
             ("mm/Makefile", "ifdef CONFIG_HMM_MIRROR\nmm-extra := hmm.o\nendif\nobj-y := gup.o $(mm-extra)\n"),
             ("drivers/Makefile", "obj-y += gpu/\n"),
             (
