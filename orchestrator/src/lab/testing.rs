@@ -1,6 +1,6 @@
 //! Requests, frames and a QEMU that does as told, for the tests of this room.
 
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -80,6 +80,13 @@ pub(super) fn fake_qemu(file: &Utf8Path, script: &str) {
          or die \"connect: $!\"; print S while <STDIN>'; }}\n\
          {script}\n"
     );
-    std::fs::write(file, text).unwrap();
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: a file that this one had open for writing might not be executable for a moment,
+    // because children that other tests start meanwhile hold it open, too.
+    let mut writer = std::process::Command::new("sh")
+        .args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh", file.as_str()])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
 }

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Gate;
 use super::{Sandbox, spawner};
 
 /// Longest line handed to a callback, in bytes; the rest of a longer one comes as further lines.
@@ -195,12 +196,14 @@ impl Command {
         self
     }
 
-    fn argv(&self) -> Vec<String> {
+    fn argv(&self, gate: Option<&Gate>) -> Vec<String> {
         let inner = std::iter::once(self.program.clone()).chain(self.args.iter().cloned());
+        let gate = gate.into_iter().flat_map(Gate::words);
         match &self.sandbox {
             None => inner.collect(),
             Some(sandbox) => {
-                std::iter::once("bwrap".to_owned()).chain(sandbox.arguments(&self.cwd)).chain(inner).collect()
+                let outer = std::iter::once("bwrap".to_owned()).chain(sandbox.arguments(&self.cwd));
+                outer.chain(gate).chain(inner).collect()
             }
         }
     }
@@ -228,9 +231,11 @@ impl Command {
     ) -> Result<Exit, ProcessError> {
         let io = |source| ProcessError::Io { program: self.program.clone(), source };
         let start = Instant::now();
-        let mut child = self.spawn().await?;
+        let (mut child, gate) = self.spawn().await?;
         let group = Pid::from_raw(child.id().cast_signed());
         let mut guard = GroupGuard(Some(group));
+        // Closed before anything is killed, here and when this future is dropped (locals go in reverse order).
+        let mut gate = gate.map(Gate::open).transpose().map_err(io)?;
         let stdin = child.stdin.take();
         let stdout = tokio::process::ChildStdout::from_std(child.stdout.take().expect("piped")).map_err(io)?;
         let stderr = tokio::process::ChildStderr::from_std(child.stderr.take().expect("piped")).map_err(io)?;
@@ -279,16 +284,19 @@ impl Command {
                 },
                 ended = &mut waiter, if status.is_none() => {
                     status = Some(ended.map_err(|error| io(std::io::Error::other(error)))?.map_err(io)?);
+                    gate = None;
                     // A grandchild that kept the pipes open must not keep us.
                     let _ = killpg(group, Signal::SIGKILL);
                 }
                 () = &mut deadline, if stopped.is_none() => {
                     stopped = Some(End::Deadline);
+                    gate = None;
                     kill_at = Some(tokio::time::Instant::now() + self.grace);
                     let _ = killpg(group, Signal::SIGTERM);
                 }
                 () = cancel.cancelled(), if stopped.is_none() => {
                     stopped = Some(End::Cancelled);
+                    gate = None;
                     kill_at = Some(tokio::time::Instant::now() + self.grace);
                     let _ = killpg(group, Signal::SIGTERM);
                 }
@@ -299,6 +307,7 @@ impl Command {
             }
         }
         guard.0 = None;
+        drop(gate);
         for reader in readers {
             reader.abort();
         }
@@ -354,22 +363,36 @@ impl Command {
         }
     }
 
-    async fn spawn(&self) -> Result<std::process::Child, ProcessError> {
-        let argv = self.argv();
+    async fn spawn(&self) -> Result<(std::process::Child, Option<Gate>), ProcessError> {
+        let io = |source| ProcessError::Io { program: self.program.clone(), source };
+        let gate = self.sandbox.as_ref().map(|_| Gate::new()).transpose().map_err(io)?;
+        let argv = self.argv(gate.as_ref());
         let mut command = std::process::Command::new(&argv[0]);
         command.args(&argv[1..]).env_clear().envs(&self.env).process_group(0);
         command.current_dir(if self.sandbox.is_some() { Utf8Path::new("/") } else { &self.cwd });
         command.stdin(self.input()?);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let signal = if self.sandbox.is_some() { Signal::SIGKILL } else { self.death_signal };
-        // SAFETY: prctl is async-signal-safe and the closure allocates nothing.
+        let inherited = gate.as_ref().map(Gate::descriptor);
+        // SAFETY: close_range, prctl and fcntl are async-signal-safe, and the closure allocates nothing.
         unsafe {
-            command.pre_exec(move || nix::sys::prctl::set_pdeathsig(signal).map_err(Into::into));
+            command.pre_exec(move || {
+                // What the caller's shell left open is nobody's business; a kernel before 5.11 cannot do this.
+                let flag = nix::libc::CLOSE_RANGE_CLOEXEC.cast_signed();
+                nix::libc::close_range(3, nix::libc::c_uint::MAX, flag);
+                if let Some(descriptor) = inherited
+                    && nix::libc::fcntl(descriptor, nix::libc::F_SETFD, 0) != 0
+                {
+                    return Err(std::io::Error::last_os_error());
+                }
+                nix::sys::prctl::set_pdeathsig(signal).map_err(Into::into)
+            });
         }
-        spawner::spawn(command).await.map_err(|source| match source.kind() {
+        let child = spawner::spawn(command).await.map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => ProcessError::NotFound { program: argv[0].clone(), source },
             _ => ProcessError::Io { program: argv[0].clone(), source },
-        })
+        })?;
+        Ok((child, gate))
     }
 }
 
@@ -520,7 +543,51 @@ mod tests {
             .unwrap();
         assert_eq!(exit.end, End::Cancelled);
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "the grandchild still runs: {stat}");
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
+        // PF_EXITING: its files are closed already, it only has not become a zombie yet.
+        let exiting = fields.get(6).is_none_or(|flags| flags.parse::<u32>().is_ok_and(|flags| flags & 4 != 0));
+        assert!(exiting || fields[0] == "Z", "the grandchild still runs: {stat}");
+    }
+
+    /// Runs confined, where this host can do that.
+    fn confined(script: &str) -> Option<Command> {
+        match Sandbox::probe() {
+            super::super::SandboxProbe::Works => Some(shell(script).sandbox(Sandbox::default())),
+            super::super::SandboxProbe::Missing(reason) => {
+                eprintln!("not tested: {reason}");
+                None
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_confined_process_is_stopped_at_any_moment_and_nothing_is_left() {
+        let Some(command) = confined("echo in; sleep 1000") else { return };
+        // From before bwrap has done anything until after the program runs.
+        for milliseconds in (0..40).step_by(2) {
+            let command = command.clone().deadline(Duration::from_millis(milliseconds));
+            // The output ends only when nothing holds it open any more.
+            assert_eq!(command.run(&CancellationToken::new(), |_, _| ()).await.unwrap().end, End::Deadline);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_confined_process_gives_its_output_code_and_cpu_time() {
+        let Some(command) = confined("i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo done; exit 7") else {
+            return;
+        };
+        let mut seen = Vec::new();
+        let exit = command.run(&CancellationToken::new(), |_, line| seen.push(line.to_owned())).await.unwrap();
+        assert_eq!((exit.end, seen), (End::Code(7), vec!["done".to_owned()]));
+        let bwrap = confined("exit 0").unwrap().run(&CancellationToken::new(), |_, _| ()).await.unwrap().cpu;
+        assert!(exit.cpu > bwrap, "{:?} with work, {bwrap:?} without", exit.cpu);
+    }
+
+    #[tokio::test]
+    async fn a_confined_process_inherits_only_its_streams() {
+        let Some(command) = confined("ls /proc/self/fd | wc -l") else { return };
+        // Input, output, errors and the folder that ls reads.
+        assert_eq!(command.output(&CancellationToken::new()).await.unwrap().trim(), "4");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 //! its output to a log and to a callback, and can be printed as a shell command that repeats it.
 
 mod command;
+mod gate;
 mod sandbox;
 mod spawner;
 

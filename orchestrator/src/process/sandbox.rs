@@ -32,7 +32,10 @@ impl Sandbox {
     /// Hidden places are mounted first, then readable and writable folders on top of them.
     pub fn arguments(&self, cwd: &Utf8Path) -> Vec<String> {
         let mut arguments: Vec<String> =
-            ["--die-with-parent", "--unshare-all", "--new-session", "--ro-bind", "/", "/"].map(str::to_owned).to_vec();
+            ["--die-with-parent", "--unshare-all", "--new-session"].map(str::to_owned).to_vec();
+        // bwrap does not wait for an init of its own, so the CPU time of everything below that would be lost.
+        arguments.push("--as-pid-1".to_owned());
+        arguments.extend(["--ro-bind", "/", "/"].map(str::to_owned));
         arguments.extend(["--dev", "/dev", "--proc", "/proc"].map(str::to_owned));
         let builtin = ["/tmp", "/var/tmp", "/root", "/home", "/run", "/mnt", "/media", "/srv"].map(Utf8Path::new);
         let present = builtin.into_iter().filter(|place| place.is_dir());
@@ -53,12 +56,12 @@ impl Sandbox {
         arguments
     }
 
-    /// Starts a confined `true` once per process and remembers the answer.
+    /// Starts a confined shell once per process and remembers the answer.
     pub fn probe() -> &'static SandboxProbe {
         static ANSWER: OnceLock<SandboxProbe> = OnceLock::new();
         ANSWER.get_or_init(|| {
             let arguments = Sandbox::default().arguments(Utf8Path::new("/"));
-            match std::process::Command::new("bwrap").args(&arguments).arg("true").output() {
+            match std::process::Command::new("bwrap").args(&arguments).args(["bash", "-c", ":"]).output() {
                 Ok(output) if output.status.success() => SandboxProbe::Works,
                 Ok(output) => SandboxProbe::Missing(format!(
                     "bwrap cannot confine processes here: {}",
