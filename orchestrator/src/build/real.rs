@@ -243,3 +243,74 @@ async fn kind_compile_compiles_what_the_series_reaches() {
     assert!(!new.is_empty() && new.iter().all(|d| d.message.contains("'planted' defined but not used")), "{new:#?}");
     tree.restore();
 }
+
+/// Not a test by itself: the build that `a_killed_build_is_mended` kills.
+#[tokio::test]
+#[ignore = "builds a real kernel"]
+async fn the_build_to_be_killed() {
+    let mut tree = Tree::open();
+    let file = tree.source.join(HEADER);
+    tree.changed.push((file.clone(), fs_err::read(&file).unwrap()));
+    let request = tree.request(8, &hmm());
+    tree.changed.clear();
+    build(&BuildRequest { events: Arc::new(|event| eprintln!("{event:?}")), ..request }).await;
+}
+
+const HEADER: &str = "include/linux/migrate.h";
+
+#[tokio::test]
+#[ignore = "builds a real kernel"]
+async fn a_killed_build_is_mended() {
+    use std::io::BufRead;
+    let mut tree = Tree::open();
+    let kconfig = hmm();
+    let base = tree.build(0, &kconfig).await;
+    tree.edit(HEADER, "Return values from", "Values returned by");
+    let out = tree.request(8, &kconfig).out;
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["build::real::the_build_to_be_killed", "--exact", "--ignored", "--nocapture"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let seen = lines.map_while(Result::ok).find(|line| line.contains("mm/") && line.contains(".o\""));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eprintln!("killed at {seen:?}");
+    assert!(seen.is_some(), "the build ended before it could be killed");
+    let running = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| String::from_utf8_lossy(line).contains(&format!("O={out}"))).count()
+    };
+    while running() > 0 {
+        std::thread::yield_now();
+    }
+    let again = tree.build(8, &kconfig).await;
+    assert_eq!(again.outcome, BuildOutcome::Built, "{:#?}", again.diagnostics);
+    assert_eq!(again.artefacts.image, base.artefacts.image, "only a comment changed");
+    assert_eq!(new_diagnostics(&base.diagnostics, &again.diagnostics), []);
+    tree.restore();
+}
+
+/// Builds one kconfig of the shipped matrix: set `ORCHESTRATOR_REAL_KCONFIG`.
+#[tokio::test]
+#[ignore = "builds a real kernel"]
+async fn a_kconfig_of_the_matrix_builds() {
+    let tree = Tree::open();
+    let name =
+        std::env::var("ORCHESTRATOR_REAL_KCONFIG").expect("set ORCHESTRATOR_REAL_KCONFIG to a name of the matrix");
+    let folder = camino::Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let home = crate::config::Home::find(Some(&folder), &folder, &folder).unwrap();
+    let kconfig =
+        matrix(&home).unwrap().into_iter().find(|kconfig| kconfig.name == name).expect("a name of the matrix");
+    let touched =
+        ["include/linux/hmm.h", "include/linux/migrate.h", "mm/hmm.c", "mm/migrate_device.c", "lib/test_hmm.c"];
+    let request = BuildRequest { touched: touched.map(str::to_owned).into(), ..tree.request(0, &kconfig) };
+    let record = tree.run(request).await;
+    eprintln!("{} objects: {:?}\nnot: {:?}", record.compiled.len(), record.compiled, record.not_compiled);
+    for diagnostic in &record.diagnostics {
+        eprintln!("{}", diagnostic.text);
+    }
+    assert_eq!(record.outcome, BuildOutcome::Built);
+}

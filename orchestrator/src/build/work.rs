@@ -246,3 +246,7 @@ fn replace(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
