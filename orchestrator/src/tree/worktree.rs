@@ -168,16 +168,15 @@ impl Worktree {
         let mut compared = !trusted;
         if trusted {
             // A broken index is no reason to fail: the files themselves are compared then.
-            compared = match self.update(commit, cancel).await {
-                Ok(()) => self.difference(commit, cancel).await?.is_some(),
+            compared = match self.settle(commit, cancel).await {
+                Ok(difference) => difference.is_some(),
                 Err(WorktreeError::Git { .. }) => true,
                 Err(error) => return Err(error),
             };
         }
         if compared {
             self.compare(commit, cancel).await?;
-            self.update(commit, cancel).await?;
-            if let Some(difference) = self.difference(commit, cancel).await? {
+            if let Some(difference) = self.settle(commit, cancel).await? {
                 let (dir, commit) = (self.dir.clone(), commit.to_owned());
                 return Err(WorktreeError::Different { dir, commit, difference });
             }
@@ -198,27 +197,29 @@ impl Worktree {
         self.output("update-index", &["-q", "--refresh"], cancel).await.map(drop)
     }
 
-    async fn update(&self, commit: &str, cancel: &CancellationToken) -> Result<(), WorktreeError> {
+    /// Writes what differs by the index, removes what does not belong, and gives what differs still.
+    async fn settle(&self, commit: &str, cancel: &CancellationToken) -> Result<Option<String>, WorktreeError> {
         let dir = self.dir.clone();
         let swept = tokio::task::spawn_blocking(move || remove_git_folders(&dir)).await;
         swept.map_err(std::io::Error::other).flatten().map_err(cache(&self.dir))?;
         self.run("read-tree", &["--reset", "-u", "-v", commit], cancel).await?;
-        self.run("clean", &["-ffdxq"], cancel).await
+        let (changed, mut others) = tokio::try_join!(self.changed(commit, cancel), self.others(cancel))?;
+        if !others.is_empty() {
+            self.run("clean", &["-ffdxq"], cancel).await?;
+            others = self.others(cancel).await?;
+        }
+        let lines: Vec<&str> = changed.lines().chain(others.lines()).take(10).collect();
+        Ok((!lines.is_empty()).then(|| lines.join(", ").replace('\t', " ")))
     }
 
-    /// What still differs from `commit`, by the index.
-    async fn difference(&self, commit: &str, cancel: &CancellationToken) -> Result<Option<String>, WorktreeError> {
-        let (changed, ok) = self.output("diff-index", &["--name-status", "--no-renames", commit], cancel).await?;
-        if !ok {
-            return Err(self.git_error("diff-index", changed));
-        }
-        let (other, ok) = self.output("ls-files", &["--others", "--directory"], cancel).await?;
-        if !ok {
-            return Err(self.git_error("ls-files", other));
-        }
-        let lines: Vec<String> =
-            changed.lines().map(str::to_owned).chain(other.lines().map(|p| format!("?\t{p}"))).collect();
-        Ok((!lines.is_empty()).then(|| lines[..lines.len().min(10)].join(", ").replace('\t', " ")))
+    /// Files of `commit` that differ.
+    async fn changed(&self, commit: &str, cancel: &CancellationToken) -> Result<String, WorktreeError> {
+        self.run("diff-index", &["--name-status", "--no-renames", commit], cancel).await
+    }
+
+    /// Files and folders, empty ones too, that are in no revision.
+    async fn others(&self, cancel: &CancellationToken) -> Result<String, WorktreeError> {
+        self.run("ls-files", &["--others", "--directory"], cancel).await
     }
 
     fn command(&self, name: &str, args: &[&str]) -> Command {
@@ -239,10 +240,10 @@ impl Worktree {
             .returns_end_lines()
     }
 
-    async fn run(&self, name: &str, args: &[&str], cancel: &CancellationToken) -> Result<(), WorktreeError> {
+    async fn run(&self, name: &str, args: &[&str], cancel: &CancellationToken) -> Result<String, WorktreeError> {
         match self.output(name, args, cancel).await? {
-            (_, true) => Ok(()),
-            (told, false) => Err(self.git_error(name, told)),
+            (told, true) => Ok(told),
+            (reason, false) => Err(WorktreeError::Git { dir: self.dir.clone(), step: name.to_owned(), reason }),
         }
     }
 
@@ -269,10 +270,6 @@ impl Worktree {
             End::Code(_) | End::Deadline => Ok((err.trim().to_owned(), false)),
             End::Signal(signal) => Ok((format!("ended by signal {signal}"), false)),
         }
-    }
-
-    fn git_error(&self, step: &str, reason: String) -> WorktreeError {
-        WorktreeError::Git { dir: self.dir.clone(), step: step.to_owned(), reason }
     }
 
     fn beside(&self, what: &str) -> Utf8PathBuf {
