@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::SourceError;
 use super::file::DebianEntry;
-use super::git::PROXIES;
+use super::git::with_proxies;
 use crate::process::{Command, End, Stream};
 
 /// Keys that sign Debian's archive.
@@ -83,9 +83,8 @@ impl Apt {
     }
 
     fn command(&self, program: &str) -> Command {
-        let command =
-            Command::new(program, self.folder.join("download")).args(options(&self.folder, self.suite.is_some()));
-        PROXIES.iter().fold(command, |command, name| command.inherit(name))
+        let options = options(&self.folder, self.suite.is_some());
+        with_proxies(Command::new(program, self.folder.join("download")).args(options))
     }
 
     /// Reads the lists of the suite.
@@ -113,8 +112,7 @@ impl Apt {
 
     async fn show(&self, package: &str, cancel: &CancellationToken) -> Result<String, SourceError> {
         let command = self.command("apt-cache").args(["--no-all-versions", "show", package]);
-        let place =
-            self.suite.as_deref().map_or("this host's apt sources".to_owned(), |suite| format!("suite {suite}"));
+        let place = self.suite.as_deref().map_or("this host's suite".to_owned(), |suite| format!("suite {suite}"));
         match run(&command.deadline(UPDATE_DEADLINE), "apt-cache show", cancel, |_| ()).await {
             Err(SourceError::Refused(_)) => Err(SourceError::Refused(format!("{place} has no package {package}"))),
             other => other,

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::error::SourceError;
-use super::git::PROXIES;
+use super::git::with_proxies;
 use crate::process::{Command, End, Stream};
 
 /// Longest time for a download.
@@ -27,13 +27,13 @@ pub(super) async fn download(
         .args(["--retry", "2", "--speed-limit", "1000", "--speed-time", "60", "--output", file.as_str(), "--", url])
         .returns_end_lines()
         .deadline(DEADLINE);
-    let command = PROXIES.iter().fold(command, |command, name| command.inherit(name));
+    let command = with_proxies(command);
     let mut told = String::new();
     let exit = command
-        .run(cancel, |stream, line| match (stream, percent(line)) {
-            (Stream::Err, Some(percent)) => progress(percent),
-            (Stream::Err, None) if line.starts_with("curl:") => told = line.to_owned(),
-            (Stream::Err, None) | (Stream::Out, _) => {}
+        .run(cancel, |stream, line| match (stream, percent(line), complaint(line)) {
+            (Stream::Err, Some(percent), _) => progress(percent),
+            (Stream::Err, None, Some(complaint)) => told = complaint.to_owned(),
+            (Stream::Err, None, None) | (Stream::Out, ..) => {}
         })
         .await?;
     match exit.end {
@@ -52,6 +52,11 @@ fn percent(line: &str) -> Option<u64> {
         [percent, _, _, _, _, _, _, _, _, _, _, _] => percent.parse().ok().filter(|percent| *percent <= 100),
         _ => None,
     }
+}
+
+/// curl's own words, which may stand behind a half-drawn meter.
+fn complaint(line: &str) -> Option<&str> {
+    line.find("curl: (").map(|at| &line[at..])
 }
 
 /// Refuses `file` when it does not have the SHA-256 `wanted`.
@@ -75,6 +80,8 @@ pub(super) fn check_sha256(file: &Utf8Path, wanted: &str) -> Result<(), SourceEr
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -82,7 +89,39 @@ mod tests {
         let line = " 42  150M   42 63.5M    0     0  10.0M      0  0:00:15  0:00:06  0:00:09 10.1M";
         assert_eq!(percent(line), Some(42));
         assert_eq!(percent("  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current"), None);
-        assert_eq!(percent("curl: (22) The requested URL returned error: 404"), None);
+        let failed =
+            "  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0curl: (22) error: 404";
+        assert_eq!((percent(failed), complaint(failed)), (None, Some("curl: (22) error: 404")));
+        assert_eq!(complaint(line), None);
+    }
+
+    /// Answers one request on loopback.
+    async fn server(answer: &'static str) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/linux.tar.xz", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_file_arrives_or_the_reason_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Utf8Path::from_path(folder.path()).unwrap().join("x");
+        let cancel = CancellationToken::new();
+        let url = server("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlinux").await;
+        download(&url, &file, |_| (), &cancel).await.unwrap();
+        assert_eq!(fs_err::read_to_string(&file).unwrap(), "linux");
+        let url = server("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        let error = download(&url, &file, |_| (), &cancel).await.unwrap_err().to_string();
+        assert!(error.contains("404"), "{error}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub enum TreeError {
         tree: String,
     },
     /// No source served.
-    #[error("tree {tree} cannot be had: {}", Listed(failures))]
+    #[error("tree {tree} cannot be had: {}; mend one of these, or add a source to series/trees.yaml", Listed(failures))]
     Unavailable {
         /// Tree.
         tree: String,

@@ -165,8 +165,11 @@ impl Job<'_> {
                 }
             }
         }
-        // Best effort: it is thrown away before the next import in any case.
+        // Best effort: both are thrown away before the next import in any case.
         let _ = remove_folder(&self.place.temporary);
+        if earlier.is_none() {
+            let _ = remove_folder(&self.place.repo);
+        }
         match earlier.filter(|earlier| self.spec.sources.contains(&earlier.source)) {
             Some(mut earlier) => {
                 let message =

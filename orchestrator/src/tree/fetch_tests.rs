@@ -87,6 +87,7 @@ async fn sources_are_tried_in_order_and_every_failure_is_kept() {
     let error = get(&spec(bad.clone()), &scratch.path, false).await.unwrap_err();
     let TreeError::Unavailable { failures, .. } = &error else { panic!("{error}") };
     assert_eq!(failures.len(), 3);
+    assert!(!scratch.path.join("trees/x.git").exists());
     assert!(failures[0].reason.contains("absent.tar"), "{error}");
     assert!(failures[1].reason.contains("has no branch nowhere"), "{error}");
     assert!(failures[2].reason.contains("not a kernel tree"), "{error}");

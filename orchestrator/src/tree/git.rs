@@ -28,12 +28,11 @@ pub(super) fn git(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
 /// `git` for talking to another host. The user's configuration counts here (proxies, mirrors, certificates); nobody
 /// is asked for a password, and a silent line counts as dead after a minute.
 pub(super) fn remote_git(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
-    let command = base(repo, cwd)
+    with_proxies(base(repo, cwd))
         .args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"])
         .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
         .inherit("SSH_AUTH_SOCK")
-        .inherit("HOME");
-    PROXIES.iter().fold(command, |command, name| command.inherit(name))
+        .inherit("HOME")
 }
 
 fn base(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
@@ -47,8 +46,14 @@ fn base(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
 }
 
 /// Variables by which people name their proxy.
-pub(super) const PROXIES: &[&str] =
-    &["http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+const PROXIES: &[&str] = &["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/// Lets `command` use the environment's proxies, except for this host itself.
+pub(super) fn with_proxies(command: Command) -> Command {
+    let direct = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| std::env::var(name).ok());
+    let direct = direct.into_iter().chain(["localhost,127.0.0.1".to_owned()]).collect::<Vec<_>>().join(",");
+    PROXIES.iter().fold(command, |command, name| command.inherit(name)).env("no_proxy", direct)
+}
 
 /// Attributes that keep git from changing a byte between the repository and a worktree, whatever the tree's own
 /// `.gitattributes` say; for `info/attributes`, which overrules them.
