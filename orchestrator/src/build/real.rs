@@ -244,6 +244,28 @@ async fn kind_compile_compiles_what_the_series_reaches() {
     tree.restore();
 }
 
+#[tokio::test]
+#[ignore = "compiles real objects"]
+async fn sparse_speaks_when_asked() {
+    let mut tree = Tree::open();
+    let kconfig = Kconfig { name: "sparse".into(), kind: Kind::Compile, boot: None, ..hmm() };
+    let request = |tree: &Tree, number| BuildRequest {
+        touched: vec!["mm/hmm.c".into(), "lib/test_hmm.c".into()],
+        options: BuildOptions { sparse: true, w1: false },
+        ..tree.request(number, &kconfig)
+    };
+    let base = tree.run(request(&tree, 0)).await;
+    assert_eq!(base.outcome, BuildOutcome::Built, "{:#?}", base.diagnostics);
+    tree.edit("mm/hmm.c", "int hmm_range_fault(", "int planted;\nint hmm_range_fault(");
+    let planted = tree.run(request(&tree, 1)).await;
+    let new = new_diagnostics(&base.diagnostics, &planted.diagnostics);
+    let said: Vec<_> = new.iter().map(|d| (d.tool, d.file.as_str(), d.message.as_str())).collect();
+    assert_eq!(said, [(Tool::Sparse, "mm/hmm.c", "symbol 'planted' was not declared. Should it be static?")]);
+    // lib/test_hmm.c was not checked again, and what sparse said of it holds.
+    assert!(base.diagnostics.iter().any(|d| d.file == "lib/test_hmm.c"), "{:#?}", base.diagnostics);
+    assert_eq!(planted.diagnostics.len(), base.diagnostics.len() + 1);
+}
+
 /// Not a test by itself: the build that `a_killed_build_is_mended` kills.
 #[tokio::test]
 #[ignore = "builds a real kernel"]

@@ -79,7 +79,9 @@ pub(super) async fn selftests(
     session.cpu += inner.cpu;
     let done = result?;
     fs_err::write(shared.join(STATE), serde_json::to_vec(&state).map_err(|error| error.to_string())?).map_err(io)?;
-    marker.clear().map_err(io)?;
+    if !inner.stopped {
+        marker.clear().map_err(io)?;
+    }
     if done.failed.is_none() {
         collect(&shared, staging, &wanted, artefacts).map_err(io)?;
     }

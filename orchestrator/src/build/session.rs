@@ -61,6 +61,8 @@ pub(super) struct Session<'a> {
     pub sandbox: Result<(), String>,
     /// CPU time of all calls.
     pub cpu: Duration,
+    /// Whether a make was stopped because too much failed: what it left in the folder may be half-written.
+    pub stopped: bool,
 }
 
 impl<'a> Session<'a> {
@@ -70,7 +72,7 @@ impl<'a> Session<'a> {
             SandboxProbe::Works => Ok(()),
             SandboxProbe::Missing(reason) => Err(reason.clone()),
         };
-        Session { request, out: out.to_owned(), log: log.to_owned(), sandbox, cpu: Duration::ZERO }
+        Session { request, out: out.to_owned(), log: log.to_owned(), sandbox, cpu: Duration::ZERO, stopped: false }
     }
 
     /// A session of the same build that writes to another folder.
@@ -81,6 +83,7 @@ impl<'a> Session<'a> {
             log: self.log.clone(),
             sandbox: self.sandbox.clone(),
             cpu: Duration::ZERO,
+            stopped: false,
         }
     }
 
@@ -149,6 +152,7 @@ impl<'a> Session<'a> {
             Err(error @ ProcessError::Io { .. }) => return Err(error.to_string()),
         };
         self.cpu += exit.cpu.max(cpu);
+        self.stopped |= exit.end == End::Cancelled;
         let made = |complete| Made { said: reader.finish(), complete, last_line };
         match (exit.end, bad_luck) {
             (End::Code(0), _) => Ok(made(true)),

@@ -76,7 +76,7 @@ pub async fn toolchain(
             Err(source @ ProcessError::Io { .. }) => return Err(ToolchainError::Broken { program, source }),
         }
     }
-    // The number of sparse, flex and the like does not change what is built, but that of the compiler does.
+    // make, flex and the like are needed, but their versions do not change what is built or said.
     let decides = |line: &&String| {
         ["gcc:", "ld:", "clang:", "ld.lld:", "sparse:"]
             .iter()

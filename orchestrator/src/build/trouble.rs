@@ -10,7 +10,10 @@ pub(super) fn trouble(line: &str) -> Option<String> {
         return None;
     }
     if said_by_a_source(line) {
-        return internal_error(line);
+        return internal_error(line).or_else(|| missing_header(line));
+    }
+    if line.contains("please install libelf-dev") {
+        return Some(HOST_LIBRARIES.to_owned());
     }
     let endings = [
         ("No space left on device", "the disk is full: free some space, or let `orchestrator gc` do it"),
@@ -35,6 +38,17 @@ pub(super) fn trouble(line: &str) -> Option<String> {
         return Some(format!("the sandbox failed: {line}"));
     }
     internal_error(line)
+}
+
+const HOST_LIBRARIES: &str = "the host lacks libraries that kernel builds need: apt-get install libelf-dev libssl-dev";
+
+/// A header of the host that the kernel's own build programs want; the kernel itself never includes those.
+fn missing_header(line: &str) -> Option<String> {
+    let (place, rest) = line.split_once(": fatal error: ")?;
+    let header = rest.strip_suffix(": No such file or directory")?;
+    let program = ["/scripts/", "/tools/", "/certs/", "<stdin>"].iter().any(|part| place.contains(part));
+    let known = ["elf.h", "gelf.h", "libelf.h", "zlib.h"].contains(&header) || header.starts_with("openssl/");
+    (program && known).then(|| format!("{HOST_LIBRARIES} ({header})"))
 }
 
 /// `file:12:` or `file:12:3:` at the start.
@@ -67,6 +81,8 @@ mod tests {
             "/src/mm/hmm.c:12:3: internal compiler error: Segmentation fault",
             "gcc: internal compiler error: Segmentation fault signal terminated program cc1",
             "cc1: out of memory allocating 65536 bytes after a total of 1 bytes",
+            "/src/tools/objtool/include/objtool/elf.h:10:10: fatal error: gelf.h: No such file or directory",
+            "/src/certs/extract-cert.c:21:10: fatal error: openssl/bio.h: No such file or directory",
             "bwrap: Can't mkdir /x: Permission denied",
         ] {
             assert!(trouble(line).is_some(), "{line}");
@@ -82,6 +98,8 @@ mod tests {
             "    1 | #warning No space left on device",
             "  CC      mm/hmm.o",
             "/src/mm/hmm.c:5: note: Killed",
+            "/src/mm/hmm.c:5:10: fatal error: gelf.h: No such file or directory",
+            "/src/scripts/a.c:5:10: fatal error: planted.h: No such file or directory",
         ] {
             assert_eq!(trouble(line), None, "{line}");
         }

@@ -93,9 +93,11 @@ async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut Build
     let made = make_kernel(request, &mut session, &mut state, found, record).await;
     record.cpu_ms = milliseconds(session.cpu);
     made?;
-    // Whatever make was asked to do it ended by itself, so that every file in O= is whole or absent.
     state.save(&request.out).map_err(io)?;
-    marker.clear().map_err(io)?;
+    if !session.stopped {
+        // make ended by itself, so that every file in O= is whole or absent.
+        marker.clear().map_err(io)?;
+    }
     let config = request.out.join(".config");
     if config.exists() {
         fs_err::copy(&config, staging.join("config")).map_err(io)?;
@@ -213,7 +215,9 @@ fn note_omitted(said: &Said, record: &mut BuildRecord) {
 /// What makes old objects in `O=` useless when it changes.
 fn identity(request: &BuildRequest, tools: &str) -> String {
     let kconfig = &request.kconfig;
-    format!("{} {} {} {}\n{tools}", request.source, kconfig.arch, kconfig.toolchain, kconfig.cross_compile)
+    // sparse looks at a source when its object is made, and does not make kbuild do so again.
+    let sparse = if request.extra_make().iter().any(|word| word == "C=1") { "with sparse" } else { "without sparse" };
+    format!("{} {} {} {}\n{sparse}\n{tools}", request.source, kconfig.arch, kconfig.toolchain, kconfig.cross_compile)
 }
 
 /// Waits until no other process builds in `folder`. The lock lies beside it, since the folder may be emptied.
