@@ -93,6 +93,8 @@ fn run_test(job: &Job, test: &str, round: u32, channel: &mut Channel) -> Result<
     let suite = job.suite.clone();
     guest::say(&format!("begin {suite} {test} round {round}"));
     channel.send(Message::Begin { suite: suite.clone(), test: test.to_owned(), round })?;
+    // Should the test end the machine, what was said before it must have left.
+    channel.drain();
     let args: &[&str] = if test.is_empty() { &[] } else { &["-r", test] };
     let mut budget = Budget::new(job.output_limit);
     let ended = program::run(&job.program, args, deadline(job), channel, &mut |channel, line| {

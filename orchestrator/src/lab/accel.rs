@@ -67,7 +67,7 @@ pub(super) async fn distrust_kvm(
     machine: &Machine,
     cancel: &CancellationToken,
 ) -> Result<AccelChoice, LabError> {
-    let reason = "emulation: under KVM a kernel gave no sign of life, emulated it did".to_owned();
+    let reason = "emulation: a kernel that boots when it is emulated did not boot under KVM".to_owned();
     let choice = AccelChoice { accel: Accel::Tcg, reason };
     remember(cache, identity(Utf8Path::new(KVM), machine, cancel).await?, &choice)?;
     Ok(choice)

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::qemu::{self, INITRAMFS, Results};
 use super::recorder::{Bounded, LIMIT, Recorder};
 use super::supervisor::{Supervisor, Tokens};
-use super::watch::{Deadline, Limits, Watch};
+use super::watch::{Limits, Watch};
 use super::{BootRequest, RawBoot, accel, plan, record, sockets};
 use crate::process::{Command, Sandbox, SandboxProbe};
 use crate::words::{Accel, BootEnd, Event};
@@ -22,19 +22,19 @@ const FILES: [&str; 5] = ["console.log", "results.jsonl", "qemu.log", "plan.json
 
 /// Boots a guest and runs the suites in it.
 ///
-/// This never fails: trouble of ours is a [`BootEnd::Infra`] that says what to do. A guest that gives no sign of life
-/// under hardware virtualisation is tried again by emulation; when that one lives, the host is remembered as one
+/// This never fails: trouble of ours is a [`BootEnd::Infra`] that says what to do. A guest whose agent never speaks
+/// under hardware virtualisation is tried again by emulation; when it speaks there, the host is remembered as one
 /// whose KVM boots no kernel, and an event says so. The first try's files are then in the folder `kvm`.
 pub async fn boot(request: &BootRequest) -> RawBoot {
     let first = attempt(request, request.accel).await;
-    if request.accel != Accel::Kvm || !is_silent(&first) || request.cancel.is_cancelled() {
+    if request.accel != Accel::Kvm || !is_suspect(&first) || request.cancel.is_cancelled() {
         return first;
     }
     if let Err(error) = set_aside(&request.dir) {
         return failed(request, request.accel, error);
     }
     let second = attempt(request, Accel::Tcg).await;
-    if !is_silent(&second) && !matches!(second.end, BootEnd::Infra { .. }) {
+    if !second.frames.is_empty() {
         let message = match accel::distrust_kvm(&request.cache, &request.machine, &request.cancel).await {
             Ok(choice) => format!("{}: {}", request.unit, choice.reason),
             Err(error) => format!("{}: KVM boots no kernel here, but this cannot be remembered: {error}", request.unit),
@@ -44,12 +44,13 @@ pub async fn boot(request: &BootRequest) -> RawBoot {
     second
 }
 
-/// Neither a line of the kernel nor a frame within a deadline.
-fn is_silent(boot: &RawBoot) -> bool {
-    let waited = [Deadline::Life, Deadline::Boot].map(Deadline::name);
-    matches!(&boot.end, BootEnd::Hung { deadline } if waited.contains(&deadline.as_str()))
-        && boot.frames.is_empty()
-        && std::fs::metadata(&boot.console).is_ok_and(|data| data.len() == 0)
+/// A guest that ran without a word of its agent, for no reason that its kernel gave.
+fn is_suspect(boot: &RawBoot) -> bool {
+    let ran = !boot.replay.is_empty();
+    match &boot.end {
+        BootEnd::Hung { .. } | BootEnd::Reset | BootEnd::Infra { .. } => ran && boot.frames.is_empty(),
+        BootEnd::Completed | BootEnd::Panicked => false,
+    }
 }
 
 fn set_aside(dir: &Utf8Path) -> Result<(), String> {
@@ -162,9 +163,12 @@ fn confine(command: Command, request: &BootRequest, with: Accel) -> (Command, Re
                 Accel::Kvm => Some(Utf8PathBuf::from(accel::KVM)).filter(|kvm| kvm.exists()).into_iter().collect(),
                 Accel::Tcg => Vec::new(),
             };
+            // A QEMU that is named by its path may lie where a home folder is hidden.
+            let binary = Utf8Path::new(&request.machine.qemu.binary);
+            let program = binary.is_absolute().then(|| binary.to_owned());
             let sandbox = Sandbox {
                 writable: vec![request.dir.clone()],
-                readable: vec![request.kernel.clone()],
+                readable: std::iter::once(request.kernel.clone()).chain(program).collect(),
                 hidden: Vec::new(),
                 devices,
             };

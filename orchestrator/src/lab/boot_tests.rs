@@ -199,7 +199,17 @@ async fn a_silent_kvm_is_tried_again_by_emulation_and_not_trusted_any_more() {
     assert_eq!((&boot.end, boot.accel), (&BootEnd::Completed, Accel::Tcg));
     assert!(std::fs::read_to_string(boot.dir.join("kvm/boot.json")).unwrap().contains("\"life\""));
     let host = std::fs::read_to_string(lab.request.cache.join("host.json")).unwrap();
-    assert!(host.contains("no sign of life"), "{host}");
+    assert!(host.contains("did not boot under KVM"), "{host}");
+}
+
+#[tokio::test]
+async fn a_kvm_on_which_qemu_fails_is_not_trusted_any_more() {
+    let script = format!("case \"$*\" in *'-accel kvm'*) echo KVM internal error >&2; exit 1;; esac; {SEND}");
+    let mut lab = lab(&script, &[hello(), Message::Done]);
+    lab.request.accel = Accel::Kvm;
+    let boot = boot(&lab.request).await;
+    assert_eq!((&boot.end, boot.accel), (&BootEnd::Completed, Accel::Tcg));
+    assert!(lab.request.cache.join("host.json").exists());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,17 +2,14 @@
 
 use camino::Utf8PathBuf;
 
+use crate::config::ConfigError;
+
 /// Trouble with the lab itself. Trouble during a boot is a [`crate::words::BootEnd::Infra`].
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// A machine or suite file is wrong; all its problems at once.
-    #[error("{file} cannot be used:\n  {}", problems.join("\n  "))]
-    File {
-        /// Which file.
-        file: Utf8PathBuf,
-        /// One sentence each.
-        problems: Vec<String>,
-    },
+    #[error(transparent)]
+    File(#[from] ConfigError),
     /// A file cannot be read or written.
     #[error("{file}: {source}")]
     Io {

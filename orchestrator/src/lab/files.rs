@@ -1,22 +1,20 @@
 //! Machine and suite files.
 
-use camino::{Utf8Path, Utf8PathBuf};
-use serde::de::DeserializeOwned;
+use camino::{Utf8Component, Utf8Path};
 
 use super::LabError;
+use crate::config::{ConfigError, Document, Problem, load_document};
 use crate::words::{Machine, Suite};
-
-/// Largest machine or suite file, in bytes.
-const SIZE_LIMIT: usize = 256 * 1024;
 
 /// Reads `lab/<name>.yaml` below `home`.
 ///
 /// # Errors
 /// [`LabError::File`] names everything that is wrong with it.
 pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
-    let file = home.join("lab").join(format!("{name}.yaml"));
-    let machine: Machine = read(&file)?;
-    reject(file, machine_problems(&machine, name))?;
+    let (machine, document) = load_document(&home.join("lab").join(format!("{name}.yaml")))?;
+    let mut check = Check { document, problems: Vec::new() };
+    check.machine(&machine, name);
+    ConfigError::unless_empty(check.problems)?;
     Ok(machine)
 }
 
@@ -25,99 +23,100 @@ pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
 /// # Errors
 /// [`LabError::File`] names everything that is wrong with it.
 pub fn suite(home: &Utf8Path, name: &str) -> Result<Suite, LabError> {
-    let file = home.join("lab/suites").join(format!("{name}.yaml"));
-    let suite: Suite = read(&file)?;
-    reject(file, suite_problems(&suite, name))?;
+    let (suite, document) = load_document(&home.join("lab/suites").join(format!("{name}.yaml")))?;
+    let mut check = Check { document, problems: Vec::new() };
+    check.suite(&suite, name);
+    ConfigError::unless_empty(check.problems)?;
     Ok(suite)
 }
 
-fn read<T: DeserializeOwned>(file: &Utf8Path) -> Result<T, LabError> {
-    let text = fs_err::read_to_string(file).map_err(|source| LabError::Io { file: file.to_owned(), source })?;
-    let wrong = |problem| LabError::File { file: file.to_owned(), problems: vec![problem] };
-    if text.len() > SIZE_LIMIT {
-        return Err(wrong(format!("it is larger than {SIZE_LIMIT} bytes")));
-    }
-    serde_yaml::from_str(&text).map_err(|error| wrong(error.to_string()))
+/// What the types alone cannot say.
+struct Check {
+    document: Document,
+    problems: Vec<Problem>,
 }
 
-fn reject(file: Utf8PathBuf, problems: Vec<String>) -> Result<(), LabError> {
-    if problems.is_empty() { Ok(()) } else { Err(LabError::File { file, problems }) }
-}
-
-fn name_problem(found: &str, stem: &str) -> Option<String> {
-    (found != stem).then(|| format!("name is `{found}`, but the file is called `{stem}.yaml`"))
-}
-
-/// A word of the kernel command line must not contain white space or quotes.
-fn append_problems(append: &[String]) -> impl Iterator<Item = String> {
-    let bad = |word: &&String| word.is_empty() || word.contains(|c: char| c.is_whitespace() || c == '"');
-    append.iter().filter(bad).map(|word| format!("append: `{word}` is not one word of a kernel command line"))
-}
-
-fn path_problem(what: &str, path: &str) -> Option<String> {
-    let plain = path.starts_with('/') && !path.split('/').any(|part| part == "..");
-    (!plain).then(|| format!("{what}: `{path}` must be an absolute path without `..`"))
-}
-
-fn machine_problems(machine: &Machine, stem: &str) -> Vec<String> {
-    let mut problems: Vec<String> = name_problem(&machine.name, stem).into_iter().collect();
-    let qemu = &machine.qemu;
-    for (key, value) in [
-        ("binary", &qemu.binary),
-        ("arch", &qemu.arch),
-        ("machine", &qemu.machine),
-        ("cpu", &qemu.cpu),
-        ("image", &qemu.image),
-    ] {
-        if value.trim().is_empty() {
-            problems.push(format!("qemu.{key} is empty"));
+impl Check {
+    fn unless(&mut self, good: bool, path: &[&str], message: &str, hint: &str) {
+        if !good {
+            self.problems.push(self.document.problem(path, message, Some(hint.to_owned())));
         }
     }
-    problems.extend(path_problem("qemu.results_tty", &qemu.results_tty));
-    problems.extend(append_problems(&qemu.append));
-    let timeouts = machine.timeouts;
-    for (key, value) in [("boot", timeouts.boot), ("silence", timeouts.silence), ("suite", timeouts.suite)] {
-        if value == 0 {
-            problems.push(format!("timeouts.{key} must be at least one second"));
-        }
-    }
-    problems
-}
 
-fn suite_problems(suite: &Suite, stem: &str) -> Vec<String> {
-    let mut problems: Vec<String> = name_problem(&suite.name, stem).into_iter().collect();
-    let selftest = Utf8Path::new(&suite.selftest);
-    let plain = |part| matches!(part, camino::Utf8Component::Normal(_));
-    if suite.selftest.is_empty() || !selftest.components().all(plain) {
-        problems.push(format!("selftest: `{}` must be a path below tools/testing/selftests", suite.selftest));
-    }
-    if suite.name.contains('.') || suite.name.contains(char::is_whitespace) {
-        problems.push(format!("name: `{}` must hold no dot and no space; both separate names of tests", suite.name));
-    }
-    problems.extend(append_problems(&suite.append));
-    for module in &suite.modules {
-        problems.extend(append_problems(&module.params));
-    }
-    for nodes in &suite.nodes {
-        problems.extend(path_problem("nodes", &nodes.path));
-        if nodes.count == 0 || nodes.count > 256 {
-            problems.push(format!("nodes: {} of {} asked for; 1 to 256 are possible", nodes.count, nodes.path));
+    fn machine(&mut self, machine: &Machine, stem: &str) {
+        self.name(&machine.name, stem);
+        let qemu = &machine.qemu;
+        for (key, value) in [
+            ("binary", &qemu.binary),
+            ("arch", &qemu.arch),
+            ("machine", &qemu.machine),
+            ("cpu", &qemu.cpu),
+            ("image", &qemu.image),
+        ] {
+            self.unless(!value.trim().is_empty(), &["qemu", key], "must not be empty", "see lab/qemu-x86_64.yaml");
+        }
+        self.guest_path(&["qemu", "results_tty"], &qemu.results_tty);
+        self.words(&["qemu", "append"], &qemu.append);
+        let timeouts = machine.timeouts;
+        for (key, value) in [("boot", timeouts.boot), ("silence", timeouts.silence), ("suite", timeouts.suite)] {
+            self.seconds(&["timeouts", key], value);
         }
     }
-    for setting in &suite.settings {
-        problems.extend(path_problem("settings", &setting.path));
+
+    fn suite(&mut self, suite: &Suite, stem: &str) {
+        self.name(&suite.name, stem);
+        let plain = !suite.name.contains('.') && !suite.name.contains(char::is_whitespace);
+        self.unless(plain, &["name"], "must hold no dot and no space", "both separate the names of tests");
+        let inside = Utf8Path::new(&suite.selftest).components().all(|part| matches!(part, Utf8Component::Normal(_)));
+        let hint = "write a path below tools/testing/selftests, e.g. mm/hmm-tests";
+        self.unless(inside && !suite.selftest.is_empty(), &["selftest"], "is no path of a selftest", hint);
+        self.words(&["append"], &suite.append);
+        for (index, module) in suite.modules.iter().enumerate() {
+            self.words(&["modules", &index.to_string(), "params"], &module.params);
+        }
+        for (index, nodes) in suite.nodes.iter().enumerate() {
+            let index = index.to_string();
+            self.guest_path(&["nodes", &index, "path"], &nodes.path);
+            let possible = (1..=256).contains(&nodes.count);
+            self.unless(possible, &["nodes", &index, "count"], "that many nodes cannot be made", "1 to 256 can");
+        }
+        for (index, setting) in suite.settings.iter().enumerate() {
+            self.guest_path(&["settings", &index.to_string(), "path"], &setting.path);
+        }
+        self.seconds(&["test_deadline"], suite.test_deadline);
+        self.unless(suite.output_limit >= 1024, &["output_limit"], "is too small", "keep at least 1024 bytes");
     }
-    if suite.test_deadline == 0 {
-        problems.push("test_deadline must be at least one second".to_owned());
+
+    fn name(&mut self, name: &str, stem: &str) {
+        let message = format!("is `{name}`, but the file is called `{stem}.yaml`");
+        self.unless(name == stem, &["name"], &message, &format!("write `name: {stem}`"));
     }
-    if suite.output_limit < 1024 {
-        problems.push("output_limit must be at least 1024 bytes".to_owned());
+
+    fn seconds(&mut self, path: &[&str], seconds: u64) {
+        self.unless(seconds > 0, path, "must be at least one second", "give seconds");
     }
-    problems
+
+    fn guest_path(&mut self, path: &[&str], value: &str) {
+        let good = value.starts_with('/') && !value.split('/').any(|part| part == "..");
+        self.unless(good, path, &format!("`{value}` is no path in the guest"), "write an absolute path without `..`");
+    }
+
+    /// Each must be one word of a kernel command line.
+    fn words(&mut self, path: &[&str], words: &[String]) {
+        for (index, word) in words.iter().enumerate() {
+            let good = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"');
+            let index = index.to_string();
+            let path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
+            let message = format!("`{word}` is not one word of a kernel command line");
+            self.unless(good, &path, &message, "give each parameter an entry of its own");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use camino::Utf8PathBuf;
+
     use super::*;
 
     fn home() -> Utf8PathBuf {
@@ -142,24 +141,42 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_of_a_suite_are_told_at_once() {
+    fn all_problems_of_a_suite_are_told_at_once_with_their_lines() {
         let text = "name: other\nabout: x\nselftest: ../../sh\nstyle: ktap\nappend: [a b]\ntest_deadline: 0\n\
                     nodes: [{driver: D, path: dev/x, count: 0}]\nsettings: [{path: /a/../b, value: '1'}]\n";
         let (_dir, home) = temporary("suites/bad.yaml", text);
-        let error = suite(&home, "bad").unwrap_err();
-        let LabError::File { problems, .. } = error else { panic!("{error}") };
-        let expected = ["`other`", "tools/testing/selftests", "`a b`", "`dev/x`", "256", "`/a/../b`", "test_deadline"];
-        assert_eq!(problems.len(), expected.len(), "{problems:#?}");
-        for (problem, word) in problems.iter().zip(expected) {
-            assert!(problem.contains(word), "{problem}");
+        let LabError::File(error) = suite(&home, "bad").unwrap_err() else { panic!("not about the file") };
+        let told: Vec<(usize, &str)> =
+            error.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
+        let expected = [
+            (1, "`other`"),
+            (3, "no path of a selftest"),
+            (5, "`a b`"),
+            (6, "one second"),
+            (7, "`dev/x`"),
+            (7, "that many nodes"),
+            (8, "`/a/../b`"),
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for ((line, message), (expected_line, word)) in told.iter().zip(expected) {
+            assert!(*line == expected_line && message.contains(word), "{line}: {message}");
         }
+    }
+
+    #[test]
+    fn all_problems_of_a_machine_are_told_at_once() {
+        let text = "name: m\nqemu: {binary: '', arch: x86_64, machine: pc, cpu: max, image: vmlinux, \
+                    append: ['a=\"b c\"'], results_tty: ttyS1}\ntimeouts: {silence: 0}\n";
+        let (_dir, home) = temporary("m.yaml", text);
+        let LabError::File(error) = machine(&home, "m").unwrap_err() else { panic!("not about the file") };
+        assert_eq!(error.problems.len(), 4, "{error}");
     }
 
     #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let (_dir, home) = temporary("m.yaml", "name: m\nbord: 1\n");
         let error = machine(&home, "m").unwrap_err().to_string();
-        assert!(error.contains("m.yaml") && error.contains("bord") && error.contains("line 2"), "{error}");
+        assert!(error.contains("m.yaml:2:") && error.contains("bord"), "{error}");
     }
 
     #[test]

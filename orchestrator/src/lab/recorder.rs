@@ -105,6 +105,13 @@ impl Recorder {
         }
     }
 
+    /// Puts a line of ours into the kernel log, so that its reader knows what happened to the guest.
+    pub(super) fn note(&mut self, text: &str) {
+        if let Err(error) = self.console_log.write(format!("[orchestrator] {text}\n").as_bytes()) {
+            self.fail(Stop::Trouble(error));
+        }
+    }
+
     fn fail(&mut self, stop: Stop) {
         self.stop.get_or_insert(stop);
     }

@@ -26,6 +26,9 @@ const TAINT_DIE: u64 = 1 << 7;
 /// How long a guest that hangs may take to show where, once it was told to.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// How long QEMU may take to quit when asked.
+const QUIT: Duration = Duration::from_secs(1);
+
 /// Tokens between the supervisor and the process it watches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
@@ -88,8 +91,13 @@ impl<'a> Supervisor<'a> {
         let mut console = None;
         if let Some(stop) = &stop {
             console = Some(self.console());
-            if matches!(stop, Stop::Deadline(_)) {
-                last_words(dir, tokens).await;
+            if let Some(mut control) = Control::connect(dir).await {
+                if let Stop::Deadline(deadline) = stop {
+                    let text = format!("deadline `{}` is over; an NMI asks the kernel where it is", deadline.name());
+                    self.recorder.lock().expect("no holder panics").note(&text);
+                    show_where_it_hangs(&mut control, tokens).await;
+                }
+                ask_to_quit(&mut control, tokens).await;
             }
             tokens.stop.cancel();
         }
@@ -222,23 +230,37 @@ async fn read(socket: &mut Option<UnixStream>, buffer: &mut [u8]) -> usize {
     }
 }
 
-/// Makes a hanging kernel panic, so that its log shows where it hangs, and lets QEMU end by itself.
-///
-/// This is a courtesy to the reader of the log: a guest that does not answer is stopped without it.
-async fn last_words(dir: &Utf8Path, tokens: &Tokens) {
-    let ask = async {
-        let mut stream = sockets::connect(dir, CONTROL).ok()?;
-        for command in ["qmp_capabilities", "inject-nmi"] {
-            stream.write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes()).await.ok()?;
-        }
-        // The connection stays open while the guest answers; its replies do not matter.
-        let mut replies = Vec::new();
-        let _ = stream.read_to_end(&mut replies).await;
-        Some(())
-    };
+/// Makes a hanging kernel panic, so that its log shows where it hangs. A kernel that panics ends QEMU.
+async fn show_where_it_hangs(control: &mut Control, tokens: &Tokens) {
+    control.execute("inject-nmi").await;
     tokio::select! {
         () = tokens.gone.cancelled() => {}
         () = tokio::time::sleep(LAST_WORDS) => {}
-        _ = ask => {}
+    }
+}
+
+/// Lets QEMU end by itself, as that is how its CPU time becomes known. The caller stops what does not listen.
+async fn ask_to_quit(control: &mut Control, tokens: &Tokens) {
+    control.execute("quit").await;
+    tokio::select! {
+        () = tokens.gone.cancelled() => {}
+        () = tokio::time::sleep(QUIT) => {}
+    }
+}
+
+/// QEMU's control socket. Its replies do not matter: what it did shows.
+struct Control(UnixStream);
+
+impl Control {
+    /// `None` when QEMU does not listen, or not any more.
+    async fn connect(dir: &Utf8Path) -> Option<Self> {
+        let mut control = Control(sockets::connect(dir, CONTROL).ok()?);
+        control.execute("qmp_capabilities").await;
+        Some(control)
+    }
+
+    async fn execute(&mut self, command: &str) {
+        let line = format!("{{\"execute\":\"{command}\"}}\n");
+        let _ = self.0.write_all(line.as_bytes()).await;
     }
 }
