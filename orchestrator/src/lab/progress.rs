@@ -63,3 +63,52 @@ impl<'a> Progress<'a> {
 fn full_name(suite: &str, test: &str) -> String {
     if test.is_empty() { suite.to_owned() } else { format!("{suite}.{test}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use camino::Utf8Path;
+    use orchestrator_protocol::Status;
+
+    use super::super::testing::{self, hello};
+    use super::*;
+
+    #[test]
+    fn tests_are_counted_against_those_that_were_chosen() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut request = testing::request(Utf8Path::from_path(dir.path()).unwrap());
+        request.selection.skip = vec!["hmm.c".into()];
+        request.selection.repeat = 2;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = seen.clone();
+        request.events = Arc::new(move |event| {
+            if let Event::UnitProgress { done, total, message, .. } = event {
+                sink.lock().unwrap().push(format!("{done}/{total} {message}"));
+            }
+        });
+        let mut progress = Progress::new(&request);
+        let suite = || "hmm".to_owned();
+        let end = Message::End {
+            suite: suite(),
+            test: "a".into(),
+            round: 1,
+            status: Status::Code(0),
+            dropped: 0,
+            tainted: 0,
+        };
+        for message in [
+            hello(),
+            Message::Listed { suite: suite(), tests: vec!["a".into(), "b".into(), "c".into()] },
+            Message::Begin { suite: suite(), test: "a".into(), round: 1 },
+            Message::Beat,
+            end,
+            Message::Listed { suite: "whole".into(), tests: Vec::new() },
+            Message::Begin { suite: "whole".into(), test: String::new(), round: 1 },
+        ] {
+            progress.frame(&message);
+        }
+        let expected = ["0/0 preparing the guest", "0/4 hmm", "0/4 hmm.a", "1/4 hmm.a", "1/6 whole", "1/6 whole"];
+        assert_eq!(*seen.lock().unwrap(), expected);
+    }
+}
