@@ -256,13 +256,14 @@ async fn sparse_speaks_when_asked() {
     };
     let base = tree.run(request(&tree, 0)).await;
     assert_eq!(base.outcome, BuildOutcome::Built, "{:#?}", base.diagnostics);
-    tree.edit("mm/hmm.c", "int hmm_range_fault(", "int planted;\nint hmm_range_fault(");
+    let anchor = "static int __init hmm_dmirror_init(void)";
+    tree.edit("lib/test_hmm.c", anchor, &format!("int planted;\n{anchor}"));
     let planted = tree.run(request(&tree, 1)).await;
     let new = new_diagnostics(&base.diagnostics, &planted.diagnostics);
     let said: Vec<_> = new.iter().map(|d| (d.tool, d.file.as_str(), d.message.as_str())).collect();
-    assert_eq!(said, [(Tool::Sparse, "mm/hmm.c", "symbol 'planted' was not declared. Should it be static?")]);
-    // lib/test_hmm.c was not checked again, and what sparse said of it holds.
-    assert!(base.diagnostics.iter().any(|d| d.file == "lib/test_hmm.c"), "{:#?}", base.diagnostics);
+    assert_eq!(said, [(Tool::Sparse, "lib/test_hmm.c", "symbol 'planted' was not declared. Should it be static?")]);
+    // mm/hmm.c was not checked again, and what sparse said of it holds.
+    assert!(base.diagnostics.iter().any(|d| d.file == "mm/hmm.c"), "{:#?}", base.diagnostics);
     assert_eq!(planted.diagnostics.len(), base.diagnostics.len() + 1);
 }
 
