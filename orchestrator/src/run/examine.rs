@@ -100,6 +100,7 @@ pub async fn examine(kconfig: &Kconfig, board: &Board, booter: &Booter, tests: &
     job.cross(&base, &patched, &plain, &mut examined).await;
     job.repeat(&base, &patched, &mut examined).await;
     examined.comparisons = compare::compare_boots(&records(&examined.base), &records(&examined.patched));
+    compare::note_needless(&mut examined.comparisons, &records(&examined.base_new_tests));
     job.blame(&base, &mut examined).await;
     examined
 }
