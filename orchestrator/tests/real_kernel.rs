@@ -110,8 +110,12 @@ fn repository() -> &'static Path {
 fn source(path: &str) -> String {
     let cache = std::env::var("ORCHESTRATOR_CACHE")
         .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from);
-    let repository = git2::Repository::open_bare(cache.join("trees/linux-6.12.git")).unwrap();
-    let base = repository.find_reference("refs/heads/base").unwrap().peel_to_tree().unwrap();
+    let trees = cache.join("trees");
+    let imported = std::fs::read(trees.join("linux-6.12.git/imported.json")).expect("tree linux-6.12 was imported");
+    let imported: Value = serde_json::from_slice(&imported).unwrap();
+    let repository = git2::Repository::open_bare(trees.join("linux-6.12.git")).unwrap();
+    let base = git2::Oid::from_str(imported["commit"].as_str().unwrap()).unwrap();
+    let base = repository.find_commit(base).unwrap().tree().unwrap();
     let blob = base.get_path(Path::new(path)).unwrap().to_object(&repository).unwrap().peel_to_blob().unwrap();
     String::from_utf8(blob.content().to_vec()).unwrap()
 }

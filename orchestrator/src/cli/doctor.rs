@@ -68,16 +68,12 @@ pub async fn doctor(global: &Global, args: &DoctorArgs) -> Result<ExitCode, Fail
     checks.push(git(&cancel).await);
     let missing = checks.iter().any(|check| check.state == State::Missing);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&checks).map_err(Failure::infra)?);
+        say!("{}", serde_json::to_string_pretty(&checks).map_err(Failure::infra)?);
     } else {
         print(&checks);
-        println!(
-            "home     {}{}",
-            places.home.root(),
-            if places.home.is_embedded() { " (built-in copies)" } else { "" }
-        );
-        println!("results  {}", places.results);
-        println!("cache    {}", places.cache);
+        say!("home     {}{}", places.home.root(), if places.home.is_embedded() { " (built-in copies)" } else { "" });
+        say!("results  {}", places.results);
+        say!("cache    {}", places.cache);
     }
     Ok(if missing { ExitCode::Infra } else { ExitCode::Clean })
 }
@@ -89,9 +85,9 @@ fn print(checks: &[Check]) {
             State::Limited => "limited",
             State::Missing => "MISSING",
         };
-        println!("{mark}  {:<22} {}", check.what, check.found);
+        say!("{mark}  {:<22} {}", check.what, check.found);
         if let Some(remedy) = &check.remedy {
-            println!("         {:<22} -> {remedy}", "");
+            say!("         {:<22} -> {remedy}", "");
         }
     }
 }

@@ -30,9 +30,9 @@ pub fn gc(global: &Global, args: &GcArgs) -> Result<ExitCode, Failure> {
     let removed = collect(&places.results, &places.cache, &budget).map_err(Failure::infra)?;
     let verb = if args.dry_run { "would remove" } else { "removed" };
     for (path, bytes) in &removed {
-        println!("{verb} {path} ({} MiB)", bytes >> 20);
+        say!("{verb} {path} ({} MiB)", bytes >> 20);
     }
     let total: u64 = removed.iter().map(|(_, bytes)| bytes).sum();
-    println!("{verb} {} folders, {} MiB", removed.len(), total >> 20);
+    say!("{verb} {} folders, {} MiB", removed.len(), total >> 20);
     Ok(ExitCode::Clean)
 }

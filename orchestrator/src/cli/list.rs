@@ -30,15 +30,15 @@ pub fn list(global: &Global, args: &ListArgs) -> Result<ExitCode, Failure> {
                 "run": run.run, "series": run.options.series, "title": run.series().map(|series| &series.title),
                 "started": run.started, "verdict": verdict, "path": run.path(),
             });
-            println!("{line}");
+            say!("{line}");
         } else {
             table.add_row([&run.run, &run.options.series, &run.started, &verdict]);
         }
     }
     match (args.json, runs.is_empty()) {
         (true, _) => {}
-        (false, true) => println!("no runs in {}; `orchestrator run series v6` makes one", places.results),
-        (false, false) => println!("{}", table.trim_fmt()),
+        (false, true) => say!("no runs in {}; `orchestrator run series v6` makes one", places.results),
+        (false, false) => say!("{}", table.trim_fmt()),
     }
     Ok(ExitCode::Clean)
 }

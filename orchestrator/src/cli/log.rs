@@ -31,7 +31,7 @@ pub fn log(global: &Global, args: &LogArgs) -> Result<ExitCode, Failure> {
     let mut units: Vec<String> = files.iter().filter_map(unit_of).collect();
     units.dedup();
     let Some(wanted) = &args.unit else {
-        units.iter().for_each(|unit| println!("{unit}"));
+        units.iter().for_each(|unit| say!("{unit}"));
         return Ok(ExitCode::Clean);
     };
     let exact: Vec<&String> = units.iter().filter(|unit| *unit == wanted).collect();

@@ -1,5 +1,12 @@
 //! The command line: one subcommand per file, nothing else here decides anything.
 
+/// Prints a line on standard output. A reader that went away (`| head`) is no trouble.
+macro_rules! say {
+    ($($argument:tt)*) => {
+        crate::cli::start::write_out(&format!("{}\n", format_args!($($argument)*)))
+    };
+}
+
 mod args;
 mod doctor;
 mod exit;

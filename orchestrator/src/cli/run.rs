@@ -141,8 +141,8 @@ pub async fn drive(
     let places = run::Places { home: places.home.clone(), cache: places.cache.clone() };
     let report = run::execute(&places, &folder, live, cancel).await.map_err(Failure::infra)?;
     if !watching.json {
-        print!("{}", start::terminal_report(global, &report));
-        println!("report: {}", folder.path().join("report.html"));
+        start::write_out(&start::terminal_report(global, &report));
+        say!("report: {}", folder.path().join("report.html"));
     }
     Ok(report.verdict.into())
 }

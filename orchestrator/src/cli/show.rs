@@ -45,11 +45,11 @@ pub fn show(global: &Global, args: &ShowArgs) -> Result<ExitCode, Failure> {
     };
     let report = Report::from_json(&file("report.json")?).map_err(Failure::infra)?;
     match args.format {
-        Format::Terminal => print!("{}", start::terminal_report(global, &report)),
-        Format::Markdown => print!("{}", file("report.md")?),
-        Format::Json => print!("{}", file("report.json")?),
-        Format::Junit => print!("{}", file("junit.xml")?),
-        Format::Html => println!("{}", run.path().join("report.html")),
+        Format::Terminal => start::write_out(&start::terminal_report(global, &report)),
+        Format::Markdown => start::write_out(&file("report.md")?),
+        Format::Json => start::write_out(&file("report.json")?),
+        Format::Junit => start::write_out(&file("junit.xml")?),
+        Format::Html => say!("{}", run.path().join("report.html")),
     }
     Ok(report.verdict.into())
 }

@@ -97,3 +97,10 @@ pub fn command_line() -> String {
     let words = std::env::args().skip(1).map(|word| crate::process::quote(&word));
     std::iter::once("orchestrator".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
+
+/// Writes to standard output. A reader that went away (`| head`) is no trouble.
+pub fn write_out(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

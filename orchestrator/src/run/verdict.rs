@@ -1,6 +1,7 @@
 //! The verdict of a run: one word and one sentence.
 
 use crate::report::model::{Report, RunVerdict, TestTable};
+use crate::term::text;
 use crate::words::{BootEnd, BuildOutcome, Change, Severity};
 
 /// Weighs everything in a report. Findings outweigh trouble of ours, which outweighs a clean result: what could not
@@ -44,7 +45,7 @@ fn unanswered(report: &Report) -> Vec<String> {
     for table in &report.tests {
         let unknown = table.rows.iter().filter(|row| row.change == Change::Unknown).count();
         if unknown > 0 {
-            open.push(format!("{unknown} tests with {} gave no answer", table.kconfig));
+            open.push(format!("{} with {} gave no answer", text::count(unknown as u64, "test"), table.kconfig));
         } else if table.rows.is_empty() && table.note.is_none() {
             open.push(format!("no test with {} gave an answer{}", table.kconfig, why(report, table)));
         }
@@ -76,15 +77,15 @@ fn clean(report: &Report) -> String {
     let booted = !report.boots.is_empty();
     let identical = report.tests.iter().any(|table| table.rows.is_empty() && table.note.is_some());
     let tests = match (booted, identical) {
-        (true, _) => format!("{both} tests compared on both sides"),
+        (true, _) => format!("{} compared on both sides", text::count(both, "test")),
         (false, true) => "nothing booted, because kernel and selftests are identical to the base's".to_owned(),
         (false, false) => "nothing booted".to_owned(),
     };
     let new = report.tests.iter().flat_map(|table| &table.rows).filter(|row| row.change == Change::NewPass).count();
-    let new = if new > 0 { format!(", {new} new tests pass") } else { String::new() };
+    let new = if new > 0 { format!(", {} pass", text::count(new as u64, "new test")) } else { String::new() };
     let base = match report.coverage.base_health.len() {
         0 => String::new(),
-        count => format!("; {count} troubles of the base itself are listed apart"),
+        count => format!("; {} of the base itself listed apart", text::count(count as u64, "trouble")),
     };
-    format!("nothing speaks against the series: {builds} builds, {tests}{new}{base}")
+    format!("nothing speaks against the series: {}, {tests}{new}{base}", text::count(builds, "build"))
 }
