@@ -36,6 +36,8 @@ pub struct BuildRequest {
     pub options: BuildOptions,
     /// Paths that the whole series touches; kind compile builds what they reach.
     pub touched: Vec<String>,
+    /// Build although the cache holds the result; make still takes what its folder has.
+    pub fresh: bool,
     /// Name for events, e.g. `build linux-6.12/p3/hmm`.
     pub unit: String,
     /// Where progress goes.

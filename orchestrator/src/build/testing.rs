@@ -48,6 +48,7 @@ pub(super) fn request() -> BuildRequest {
         jobs: 2,
         options: BuildOptions::default(),
         touched: Vec::new(),
+        fresh: false,
         unit: "build t/base/hmm".into(),
         events: std::sync::Arc::new(|_| {}),
         cancel: Default::default(),

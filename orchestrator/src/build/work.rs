@@ -31,7 +31,7 @@ pub async fn build(request: &BuildRequest) -> BuildRecord {
         }
     };
     let key = key(request, &tools);
-    if let Some(record) = lookup(&request.cache, &key) {
+    if let Some(record) = lookup(&request.cache, &key).filter(|_| !request.fresh) {
         return relabel(record, request.revision.revision, &request.kconfig);
     }
     let staging = request.cache.join("builds").join(format!(".making-{key}"));

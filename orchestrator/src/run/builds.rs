@@ -167,6 +167,7 @@ impl BuildStage<'_> {
             jobs: self.context.options().jobs,
             options: self.build_options(),
             touched,
+            fresh: self.context.options().fresh,
             unit: unit.to_owned(),
             events: self.context.events.clone(),
             cancel: self.context.cancel.clone(),
