@@ -106,6 +106,16 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
+/// The cache of the program under test: the user's, so that trees and builds are shared between the tests.
+fn cache() -> PathBuf {
+    let named = ["ORCHESTRATOR_CACHE", "XDG_CACHE_HOME"].map(|name| std::env::var(name).ok());
+    match named {
+        [Some(cache), _] => cache.into(),
+        [None, Some(cache)] => Path::new(&cache).join("orchestrator"),
+        [None, None] => Path::new(&std::env::var("HOME").unwrap()).join(".cache/orchestrator"),
+    }
+}
+
 /// A file of the base of tree linux-6.12, which must have been imported.
 fn source(path: &str) -> String {
     let cache = std::env::var("ORCHESTRATOR_CACHE")
@@ -290,10 +300,9 @@ fn m_killed_and_resumed() {
             break;
         }
     }
-    let killed = child.id();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(survivors(killed), Vec::<String>::new());
+    assert_eq!(survivors(), Vec::<String>::new());
     let status = bench.command(&["resume", "latest", "--quiet"]).stdout(Stdio::null()).status().unwrap();
     let resumed = bench.outcome(status.code().unwrap());
     assert_eq!(resumed.code, whole.code);
@@ -320,17 +329,16 @@ fn essence(report: &Value) -> Value {
 }
 
 /// Processes that a killed orchestrator left behind: makes and guests that work in the cache.
-fn survivors(parent: u32) -> Vec<String> {
+fn survivors() -> Vec<String> {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     loop {
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
-            let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
-            let environment = String::from_utf8_lossy(&read("environ")).into_owned();
-            let ours = command.contains("qemu-system") || command.starts_with("make ") || command.contains("bwrap");
-            if ours && (environment.contains("KBUILD_BUILD_USER") || command.contains("orchestrator")) {
-                found.push(format!("{parent}: {command}"));
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&line).replace('\0', " ");
+            let tool = ["qemu-system", "make ", "bwrap", "cc1"].iter().any(|tool| command.contains(tool));
+            if tool && command.contains(cache().to_str().unwrap()) {
+                found.push(command);
             }
         }
         if found.is_empty() || std::time::Instant::now() > deadline {

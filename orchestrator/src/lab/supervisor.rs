@@ -172,6 +172,9 @@ impl<'a> Supervisor<'a> {
         }
         for frame in self.receiver.push(bytes) {
             self.watch.frame(Instant::now(), frame.message == Message::Done);
+            if matches!(frame.message, Message::End { status: Status::Deadline, .. }) {
+                self.watch.stuck();
+            }
             hear(&mut self.said, &frame.message);
             self.progress.frame(&frame.message);
             self.frames.push(frame);

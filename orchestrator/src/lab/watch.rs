@@ -46,6 +46,9 @@ const LIFE: Duration = Duration::from_secs(20);
 /// How long the kernel may take to end the machine, with a trace on a slow console.
 const END: Duration = Duration::from_secs(20);
 
+/// How long the agent may be silent after a test that overran; it beats every three seconds while it lives.
+const STUCK: Duration = Duration::from_secs(8);
+
 /// How long each step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
@@ -53,6 +56,7 @@ pub(super) struct Limits {
     boot: Duration,
     silence: Duration,
     suite: Duration,
+    stuck: Duration,
     end: Duration,
 }
 
@@ -70,6 +74,7 @@ impl Limits {
             boot: seconds(timeouts.boot),
             silence: seconds(timeouts.silence),
             suite: seconds(timeouts.suite),
+            stuck: STUCK * factor,
             end: END * factor,
         }
     }
@@ -79,6 +84,8 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     limits: Limits,
+    /// The last word was that a test could not be stopped.
+    stuck: bool,
     start: Instant,
     alive: bool,
     hello: Option<Instant>,
@@ -90,7 +97,7 @@ pub(super) struct Watch {
 impl Watch {
     /// A machine was switched on.
     pub(super) fn new(limits: Limits, start: Instant) -> Self {
-        Watch { limits, start, alive: false, hello: None, last: None, done: None, panicked: None }
+        Watch { limits, stuck: false, start, alive: false, hello: None, last: None, done: None, panicked: None }
     }
 
     /// Something was printed.
@@ -103,8 +110,15 @@ impl Watch {
         self.panicked.get_or_insert(now);
     }
 
+    /// A test overran its deadline and was killed. When it could not be, the agent switches the machine off without
+    /// another word, and a kernel with a stuck CPU may never get there.
+    pub(super) fn stuck(&mut self) {
+        self.stuck = true;
+    }
+
     /// A frame came.
     pub(super) fn frame(&mut self, now: Instant, done: bool) {
+        self.stuck = false;
         self.alive = true;
         self.hello.get_or_insert(now);
         self.last = Some(now);
@@ -123,7 +137,8 @@ impl Watch {
             return (done + limits.end, Deadline::PowerOff);
         }
         if let (Some(hello), Some(last)) = (self.hello, self.last) {
-            let (silence, suite) = (last + limits.silence, hello + limits.suite);
+            let silence = if self.stuck { limits.stuck } else { limits.silence };
+            let (silence, suite) = (last + silence, hello + limits.suite);
             return if silence <= suite { (silence, Deadline::Silence) } else { (suite, Deadline::Suite) };
         }
         let boot = self.start + limits.boot;
@@ -158,6 +173,10 @@ mod tests {
         watch.frame(second(59), false);
         assert_eq!(at(start, &watch), (109, Deadline::Silence));
         watch.frame(second(70), false);
+        assert_eq!(at(start, &watch), (110, Deadline::Suite));
+        watch.stuck();
+        assert_eq!(at(start, &watch), (78, Deadline::Silence));
+        watch.frame(second(75), false);
         assert_eq!(at(start, &watch), (110, Deadline::Suite));
         watch.frame(second(80), true);
         assert_eq!(at(start, &watch), (100, Deadline::PowerOff));
