@@ -8,7 +8,7 @@ use crate::lab::Selection;
 use crate::words::{Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Machine, Suite};
 
 /// Raised whenever the agent or the judgement of a boot changes in a way that changes results.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Everything that determines a boot, and nothing else.
 #[derive(Debug, Clone, Serialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
-use orchestrator_protocol::Frame;
+use orchestrator_protocol::{Frame, Status};
 
 use super::runs::{Ended, Run, Said, full_name, sort};
 use super::verdict::{infra, verdict};
@@ -70,7 +70,8 @@ pub struct BootMeta {
 /// Judges one boot. The rules are at [the module](super).
 pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
     let said = sort(input.frames);
-    let log = log::read(input.console);
+    let mut log = log::read(input.console);
+    blame_stuck_test(&said, input.console, &mut log);
     let end = real_end(input.end, &said, &log);
     let mut tests = Vec::new();
     let mut tainted = 0;
@@ -110,6 +111,20 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
         cpu_ms: meta.cpu_ms,
         replay: meta.replay,
         end,
+    }
+}
+
+/// What a kernel reports after a test that could not be stopped is that test's doing: it still runs, although the agent
+/// has given it up.
+fn blame_stuck_test(said: &Said, console: &str, log: &mut Log) {
+    let Some(last) = said.runs.last().filter(|run| run.ended.is_some_and(|ended| ended.status == Status::Deadline))
+    else {
+        return;
+    };
+    let Some(begin) = console.rfind("orchestrator: begin ") else { return };
+    let line = console[..begin].lines().count();
+    for splat in log.splats.iter_mut().filter(|splat| splat.test.is_none() && splat.line > line) {
+        splat.test = Some(last.name());
     }
 }
 

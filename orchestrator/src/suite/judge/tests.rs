@@ -189,6 +189,16 @@ fn a_test_beyond_its_deadline_hangs_and_others_go_on() {
 }
 
 #[test]
+fn reports_after_a_test_that_could_not_be_stopped_are_its_own() {
+    let lockup = "[   40.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [hmm:40]\n";
+    let stuck = Boot::new(&["a", "b"]).pass("a").begin("b").end("b", Status::Deadline).console(lockup);
+    let record = stuck.ends(hung("test")).judge();
+    assert_eq!(record.splats[0].test.as_deref(), Some("hmm.b"));
+    let boot = Boot::new(&["a"]).console(lockup).begin("a").end("a", Status::Deadline).ends(hung("test")).judge();
+    assert_eq!(boot.splats[0].test, None, "it came before the test");
+}
+
+#[test]
 fn the_end_of_the_suites_time_is_no_hang() {
     let record = Boot::new(&["a", "b"]).pass("a").begin("b").ends(hung("suite")).judge();
     assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.b", "infra")]);
