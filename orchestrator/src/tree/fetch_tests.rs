@@ -99,7 +99,9 @@ async fn sources_are_tried_in_order_and_every_failure_is_kept() {
     let tree = fetch(&good, &scratch.path, "u", FetchOptions::default(), &events, &cancel).await.unwrap();
     assert!(tree.source.starts_with(&format!("git file://{kernel} branch main (")), "{}", tree.source);
     assert_eq!(tree.skipped_sources.len(), 3);
-    assert_eq!(notes(&seen).len(), 3);
+    // A child that another test forks at this moment holds the lock of the first fetch until it becomes its program.
+    let notes = notes(&seen);
+    assert_eq!(notes.iter().filter(|note| !note.contains("waiting for it")).count(), 3, "{notes:?}");
 }
 
 #[tokio::test]
