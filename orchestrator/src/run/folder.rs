@@ -6,7 +6,6 @@
 //!   <run>/
 //!     run.json        options and series, all that `resume` needs
 //!     events.jsonl    the event log
-//!     debug.log       what the program thought
 //!     report.{json,md,html}, junit.xml
 //!     units/<unit>/   logs of each unit
 //!     lock            held while a process works on the run
