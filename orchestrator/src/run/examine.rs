@@ -9,6 +9,7 @@ use super::board::{Board, bootable, same_artefacts};
 use super::booter::{Booted, Booter, Want};
 use crate::compare;
 use crate::compare::bisect::{self, Symptom};
+use crate::compare::findings::BlamedRevision;
 use crate::lab::Selection;
 use crate::words::{BootRecord, BuildRecord, Change, Kconfig, TestComparison, Verdict};
 
@@ -32,18 +33,7 @@ pub struct Examined {
     /// Each test, base against patched.
     pub comparisons: Vec<TestComparison>,
     /// The patch that brought each change for the worse.
-    pub blame: BTreeMap<Symptom, Blame>,
-}
-
-/// The first revision that shows a symptom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Blame {
-    /// Index of the first patch known to show it, from 1.
-    pub patch: usize,
-    /// Index of the first patch that may be the one: smaller than `patch` when revisions before it could not be asked.
-    pub earliest: usize,
-    /// Whether the answers tell one culprit.
-    pub confident: bool,
+    pub blame: BTreeMap<Symptom, BlamedRevision>,
 }
 
 impl Examined {
@@ -202,7 +192,9 @@ impl Job<'_> {
                         wanted.entry(index).or_default().insert(symptom.clone());
                     }
                     bisect::Step::Found { first_bad, earliest, confident } => {
-                        examined.blame.insert(symptom.clone(), Blame { patch: first_bad, earliest, confident });
+                        examined
+                            .blame
+                            .insert(symptom.clone(), BlamedRevision { patch: first_bad, earliest, confident });
                     }
                     bisect::Step::NotInSeries => {}
                 }

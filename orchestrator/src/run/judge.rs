@@ -8,9 +8,7 @@ use super::examine::Examined;
 use super::gaps;
 use super::trees::Prepared;
 use super::{Context, summary};
-use crate::compare::findings::{
-    BlamedRevision, BootSides, BuildSeen, Frame, Seen, boot_findings, build_findings, merge,
-};
+use crate::compare::findings::{BootSides, BuildSeen, Frame, Seen, boot_findings, build_findings, merge};
 use crate::report::model::{BaseHealth, NotCovered};
 use crate::words::{BootEnd, Finding};
 
@@ -61,10 +59,6 @@ fn sides<'a>(context: &Context, result: &'a TreeResult, examined: &'a Examined) 
             |boot: &Booted| Seen { record: boot.record.clone(), unit: boot.unit.clone(), tail: tail(context, boot) };
         boots.iter().map(one).collect()
     };
-    let blame = examined.blame.iter().map(|(symptom, blame)| {
-        let blamed = BlamedRevision { patch: blame.patch, earliest: blame.earliest, confident: blame.confident };
-        (symptom.clone(), blamed)
-    });
     BootSides {
         kconfig: &examined.kconfig,
         machine,
@@ -72,7 +66,7 @@ fn sides<'a>(context: &Context, result: &'a TreeResult, examined: &'a Examined) 
         patched: seen(&examined.patched),
         patched_old_tests: seen(&examined.patched_old_tests),
         comparisons: &examined.comparisons,
-        blame: blame.collect(),
+        blame: examined.blame.clone(),
     }
 }
 
