@@ -13,7 +13,10 @@ const FOLDERS: [(&str, &[&str], bool); 4] = [
 ];
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Asked now, not when this script was compiled: checkouts that share a target folder share the compiled script.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let root = Path::new(&manifest).join("..");
+    println!("cargo::rerun-if-env-changed=CARGO_MANIFEST_DIR");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo::rerun-if-changed=build.rs");
     home(&root, &out);
