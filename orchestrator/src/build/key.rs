@@ -95,7 +95,7 @@ mod tests {
             ("w1", |r| r.options.w1 = true),
             ("sparse", |r| r.options.sparse = true),
             ("kind", |r| r.kconfig.kind = Kind::Link),
-            ("suite", |r| r.suites[0].selftest = "mm/cow".into()),
+            ("suite", |r| r.suites[0].selftest = Some("mm/cow".into())),
             ("require", |r| drop(r.kconfig.require.insert("X".into(), "y".into()))),
             ("optional", |r| r.kconfig.optional.push("X".into())),
         ];

@@ -61,7 +61,8 @@ impl BuildRequest {
     pub(super) fn selftests(&self) -> Vec<String> {
         match self.kconfig.kind {
             crate::words::Kind::Boot => {
-                let programs: std::collections::BTreeSet<_> = self.suites.iter().map(|s| s.selftest.clone()).collect();
+                let programs: std::collections::BTreeSet<_> =
+                    self.suites.iter().filter_map(|s| s.selftest.clone()).collect();
                 programs.into_iter().collect()
             }
             crate::words::Kind::Compile | crate::words::Kind::Link => Vec::new(),

@@ -34,7 +34,9 @@ pub(super) fn request() -> BuildRequest {
         suites: vec![Suite {
             name: "hmm".into(),
             about: "about".into(),
-            selftest: "mm/hmm-tests".into(),
+            selftest: Some("mm/hmm-tests".into()),
+            builtin: None,
+            quick: Vec::new(),
             style: SuiteStyle::KselftestHarness,
             append: Vec::new(),
             modules: Vec::new(),

@@ -22,6 +22,7 @@ pub fn boot(number: usize) -> Boot {
         uname: "6.12.117 #1 SMP".into(),
         log_checked: Ok(()),
         tests: Vec::new(),
+        metrics: Vec::new(),
         remaining: Vec::new(),
         splats: Vec::new(),
         dir: format!("boots/{}", revision.slug()).into(),

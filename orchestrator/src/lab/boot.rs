@@ -161,7 +161,7 @@ fn confine(command: Command, request: &BootRequest, with: Accel) -> (Command, Re
             let devices = match with {
                 // Where it is missing, QEMU says so better than bwrap.
                 Accel::Kvm => Some(Utf8PathBuf::from(accel::KVM)).filter(|kvm| kvm.exists()).into_iter().collect(),
-                Accel::Tcg => Vec::new(),
+                Accel::Tcg | Accel::Icount => Vec::new(),
             };
             // A QEMU that is named by its path may lie where a home folder is hidden.
             let binary = Utf8Path::new(&request.machine.qemu.binary);

@@ -67,9 +67,13 @@ impl Check {
         self.name(&suite.name, stem);
         let plain = !suite.name.contains('.') && !suite.name.contains(char::is_whitespace);
         self.unless(plain, &["name"], "must hold no dot and no space", "both separate the names of tests");
-        let inside = Utf8Path::new(&suite.selftest).components().all(|part| matches!(part, Utf8Component::Normal(_)));
         let hint = "write a path below tools/testing/selftests, e.g. mm/hmm-tests";
-        self.unless(inside && !suite.selftest.is_empty(), &["selftest"], "is no path of a selftest", hint);
+        if let Some(selftest) = &suite.selftest {
+            let inside = Utf8Path::new(selftest).components().all(|part| matches!(part, Utf8Component::Normal(_)));
+            self.unless(inside && !selftest.is_empty(), &["selftest"], "is no path of a selftest", hint);
+        }
+        let one = suite.selftest.is_some() != suite.builtin.is_some();
+        self.unless(one, &["name"], "needs one of `selftest` and `builtin`", hint);
         self.words(&["append"], &suite.append);
         for (index, module) in suite.modules.iter().enumerate() {
             self.words(&["modules", &index.to_string(), "params"], &module.params);
@@ -136,7 +140,7 @@ mod tests {
         let machine = machine(&home(), "qemu-x86_64").unwrap();
         assert_eq!(machine.qemu.arch, "x86_64");
         let suite = suite(&home(), "hmm").unwrap();
-        assert_eq!(suite.selftest, "mm/hmm-tests");
+        assert_eq!(suite.selftest.as_deref(), Some("mm/hmm-tests"));
         assert_eq!(suite.nodes[0].count, 4);
     }
 

@@ -90,6 +90,7 @@ pub(super) fn accel(accel: Accel) -> &'static str {
     match accel {
         Accel::Kvm => "kvm",
         Accel::Tcg => "tcg,thread=multi",
+        Accel::Icount => "tcg,thread=single",
     }
 }
 

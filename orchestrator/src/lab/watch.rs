@@ -40,6 +40,9 @@ impl Deadline {
 /// How much slower a guest may be under emulation.
 const TCG_FACTOR: u32 = 3;
 
+/// The same with one emulated CPU that counts its instructions.
+const ICOUNT_FACTOR: u32 = 6;
+
 /// How long the first output may take under hardware virtualisation; a kernel prints within a second.
 const LIFE: Duration = Duration::from_secs(20);
 
@@ -67,6 +70,7 @@ impl Limits {
         let (life, factor) = match accel {
             Accel::Kvm => (Some(LIFE * factor), factor),
             Accel::Tcg => (None, factor * TCG_FACTOR),
+            Accel::Icount => (None, factor * ICOUNT_FACTOR),
         };
         let seconds = |seconds| Duration::from_secs(seconds) * factor;
         Limits {

@@ -270,6 +270,7 @@ impl Booter {
             uname: String::new(),
             log_checked: Err("nothing was booted".to_owned()),
             tests: Vec::new(),
+            metrics: Vec::new(),
             remaining: Vec::new(),
             splats: Vec::new(),
             dir: "".into(),

@@ -69,7 +69,7 @@ pub fn keep(cache: &Utf8Path, key: &str, record: &BootRecord) -> std::io::Result
 
 /// The selftest program of a suite in a build: its file name is that of the selftest.
 pub fn program(build: &BuildRecord, suite: &Suite) -> Option<Utf8PathBuf> {
-    let name = Utf8Path::new(&suite.selftest).file_name()?;
+    let name = Utf8Path::new(suite.selftest.as_deref()?).file_name()?;
     let file = build.artefacts.selftest_files.iter().find(|file| Utf8Path::new(file).file_name() == Some(name))?;
     Some(build.artefacts.dir.join(file))
 }

@@ -136,6 +136,7 @@ pub(crate) fn boot(index: usize, tip: usize, verdicts: &[(&str, Verdict)]) -> Bo
         uname: "6.12".into(),
         log_checked: Ok(()),
         tests: verdicts.iter().map(test).collect(),
+        metrics: Vec::new(),
         remaining: Vec::new(),
         splats: Vec::new(),
         dir: "/nowhere".into(),

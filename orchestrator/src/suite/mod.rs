@@ -6,6 +6,7 @@
 pub mod judge;
 pub mod ktap;
 pub mod log;
+mod samples;
 
 pub use judge::{BootMeta, JudgeInput, judge};
 pub use log::{log_checked, scan};

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Accel, Revision, Verdict};
+use super::{Accel, MetricSamples, Revision, Verdict};
 
 /// Kinds of trouble a kernel reports in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,6 +113,9 @@ pub struct BootRecord {
     pub log_checked: Result<(), String>,
     /// Tests that got a verdict in this boot.
     pub tests: Vec<TestRecord>,
+    /// What benchmarks measured, in the order in which they ran.
+    #[serde(default)]
+    pub metrics: Vec<MetricSamples>,
     /// Tests that were asked for and got none (to be run in another boot).
     pub remaining: Vec<String>,
     /// Reports in the kernel log.

@@ -49,6 +49,8 @@ pub struct BootSpec {
     pub slowness: u32,
     /// Suites to run, by file name in `lab/suites/` without `.yaml`.
     pub suites: Vec<String>,
+    /// Suites that measure, in the same place. They run in boots of their own, on the clocks of the run.
+    pub benchmarks: Vec<String>,
 }
 
 impl Default for BootSpec {
@@ -61,6 +63,7 @@ impl Default for BootSpec {
             append: Vec::new(),
             slowness: 1,
             suites: vec!["hmm".to_owned()],
+            benchmarks: Vec::new(),
         }
     }
 }

@@ -11,6 +11,8 @@ pub enum Accel {
     Kvm,
     /// Emulation.
     Tcg,
+    /// Emulation of one CPU whose clock counts executed instructions: slow, and the same every time.
+    Icount,
 }
 
 /// A QEMU guest, as written in `lab/<name>.yaml`.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::BlamedPatch;
 
 /// What time was measured with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// Executed instructions of an emulated guest: the same on every host and in every run, blind to caches, TLB and

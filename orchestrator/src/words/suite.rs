@@ -49,6 +49,14 @@ pub enum SuiteStyle {
     Ktap,
 }
 
+/// A program that the orchestrator brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Builtin {
+    /// Measures page migration and page table walks on the test driver's devices, from `lab/bench`.
+    HmmBench,
+}
+
 /// A suite file, `lab/suites/<name>.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +66,14 @@ pub struct Suite {
     /// One line for people.
     pub about: String,
     /// Selftest program to build from the revision: path below `tools/testing/selftests`, e.g. `mm/hmm-tests`.
-    pub selftest: String,
+    #[serde(default)]
+    pub selftest: Option<String>,
+    /// Program of the orchestrator's own to run instead. Exactly one of the two is given.
+    #[serde(default)]
+    pub builtin: Option<Builtin>,
+    /// Tests to run in profile quick, named as the program lists them; all when empty.
+    #[serde(default)]
+    pub quick: Vec<String>,
     /// How it speaks.
     pub style: SuiteStyle,
     /// Further kernel command line.
