@@ -1,9 +1,8 @@
 //! Requests and diagnostics for the tests of this room.
 
 use super::{BuildOptions, BuildRequest};
-use crate::words::{
-    Diagnostic, Fragment, Kconfig, Kind, Level, Profile, Revision, RevisionCommit, Suite, SuiteStyle, Tool,
-};
+use crate::words::testing::kconfig;
+use crate::words::{Diagnostic, Kind, Level, Revision, RevisionCommit, Suite, SuiteStyle, Tool};
 
 /// A request of kind boot with one fragment and one suite.
 pub(super) fn request() -> BuildRequest {
@@ -15,22 +14,7 @@ pub(super) fn request() -> BuildRequest {
             tree: "b".repeat(40),
             touched: Vec::new(),
         },
-        kconfig: Kconfig {
-            name: "hmm".into(),
-            about: "about".into(),
-            kind: Kind::Boot,
-            profile: Profile::Quick,
-            arch: "x86_64".into(),
-            base: "tinyconfig".into(),
-            seed: None,
-            fragments: vec![Fragment { name: "a.config".into(), text: "CONFIG_A=y\n".into() }],
-            require: Default::default(),
-            optional: Vec::new(),
-            toolchain: "gcc".into(),
-            cross_compile: String::new(),
-            make: Vec::new(),
-            boot: Some(Default::default()),
-        },
+        kconfig: kconfig("hmm", Kind::Boot),
         suites: vec![Suite {
             name: "hmm".into(),
             about: "about".into(),

@@ -10,7 +10,9 @@ use super::boots::{self, BootInputs};
 use super::{Context, Unit};
 use crate::lab::{self, AccelChoice, Selection};
 use crate::suite;
-use crate::words::{Accel, BootEnd, BootRecord, BuildRecord, Kconfig, Machine, Suite, UnitKind, UnitOutcome};
+use crate::words::{
+    Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Kconfig, Machine, Suite, UnitKind, UnitOutcome, boot_unit,
+};
 
 /// Tries at a boot that ends in trouble of ours.
 const ATTEMPTS: u32 = 3;
@@ -89,6 +91,11 @@ impl Booter {
         names.filter_map(|name| self.suites.get(name)).cloned().collect()
     }
 
+    /// Name of the tree.
+    pub fn tree(&self) -> &str {
+        &self.tree
+    }
+
     /// Whether the user wants to stop.
     pub fn cancelled(&self) -> bool {
         self.context.cancel.is_cancelled()
@@ -123,22 +130,8 @@ impl Booter {
             Ok(accel) => accel,
             Err(error) => return self.infra(want, unit, &error.to_string()),
         };
-        let none = String::new();
-        let agent = lab::agent_hash();
-        let inputs = BootInputs {
-            image: want.kernel.artefacts.image.as_ref().unwrap_or(&none),
-            selftests: want.selftests.artefacts.selftests.as_ref().unwrap_or(&none),
-            suites: &suites,
-            machine,
-            spec,
-            accel,
-            selection,
-            repetition: want.repetition,
-            agent: &agent,
-        };
-        let key = boots::key(&inputs);
-        let may_take = self.context.may_take(&key);
-        if let Some(record) = may_take.then(|| boots::lookup(&self.context.cache, &key)).flatten() {
+        let key = self.key(want, selection, machine, spec, &suites, accel);
+        if let Some(record) = self.lookup(&key) {
             let record = relabel(record, want);
             Unit::reused(&self.context.events, UnitKind::Boot, unit.clone(), outcome(&record), Some(key));
             self.keep_logs(&unit, &record);
@@ -166,6 +159,44 @@ impl Booter {
             }
             attempt += 1;
         }
+    }
+
+    fn key(
+        &self,
+        want: Want<'_>,
+        selection: &Selection,
+        machine: &Machine,
+        spec: &BootSpec,
+        suites: &[Suite],
+        accel: Accel,
+    ) -> String {
+        let none = String::new();
+        let inputs = BootInputs {
+            image: want.kernel.artefacts.image.as_ref().unwrap_or(&none),
+            selftests: want.selftests.artefacts.selftests.as_ref().unwrap_or(&none),
+            suites,
+            machine,
+            spec,
+            accel,
+            selection,
+            repetition: want.repetition,
+            agent: &lab::agent_hash(),
+        };
+        boots::key(&inputs)
+    }
+
+    fn lookup(&self, key: &str) -> Option<BootRecord> {
+        self.context.may_take(key).then(|| boots::lookup(&self.context.cache, key)).flatten()
+    }
+
+    /// Whether the result of this boot is there already.
+    pub async fn knows(&self, want: Want<'_>) -> bool {
+        let machine = want.kconfig.boot.as_ref().and_then(|spec| Some((spec, self.machines.get(&spec.machine)?)));
+        let Some((spec, machine)) = machine else { return false };
+        // A host that runs no guest has no results either; the boot itself says so.
+        let Ok(accel) = self.accel(machine).await else { return false };
+        let key = self.key(want, want.selection, machine, spec, &self.suites(want.kconfig), accel);
+        self.lookup(&key).is_some()
     }
 
     #[expect(clippy::too_many_arguments, reason = "all of it determines the boot; a struct would only rename it")]
@@ -240,10 +271,7 @@ impl Booter {
     }
 
     fn unit_name(&self, want: Want<'_>, restart: usize) -> String {
-        let mut name = format!("boot/{}/{}/{}", self.tree, want.kernel.revision.slug(), want.kconfig.name);
-        if want.kernel.revision != want.selftests.revision {
-            name.push_str(&format!("/selftests-{}", want.selftests.revision.slug()));
-        }
+        let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, &want.kconfig.name);
         if !want.purpose.is_empty() {
             name.push_str(&format!("/{}", want.purpose));
         }

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 
 use super::board::Pins;
+use super::plan::Expected;
 use super::{Context, Unit};
 use crate::build::{self, BuildOptions, BuildRequest};
 use crate::tree::Worktree;
-use crate::words::{BuildOutcome, BuildRecord, Kconfig, RevisionCommit, Suite, Tree, UnitKind, UnitOutcome};
+use crate::words::{
+    BuildOutcome, BuildRecord, Kconfig, RevisionCommit, Suite, Tree, UnitKind, UnitOutcome, build_unit,
+};
 
 /// A build that was had.
 #[derive(Debug, Clone)]
@@ -25,8 +28,20 @@ pub struct Made {
 struct Planned<'a> {
     revision: &'a RevisionCommit,
     kconfig: &'a Kconfig,
-    /// The key and the tools, or why the host cannot build it.
+    /// The tools, or why the host cannot build it.
     tools: Result<String, String>,
+}
+
+/// A build that the stage is going to have.
+pub struct Forecast {
+    /// Its unit.
+    pub unit: Expected,
+    /// Index of its revision.
+    pub revision: usize,
+    /// Name of its kconfig.
+    pub kconfig: String,
+    /// Its record, when it is there already.
+    pub record: Option<BuildRecord>,
 }
 
 /// The build stage of one tree.
@@ -39,27 +54,57 @@ pub struct BuildStage<'a> {
     pub revisions: &'a [RevisionCommit],
     /// Kconfigs with the suites whose selftests belong to them.
     pub kconfigs: &'a [(Kconfig, Vec<Suite>)],
+    /// By kconfig: the tools, or why the host cannot build it.
+    tools: BTreeMap<String, Result<String, String>>,
 }
 
-impl BuildStage<'_> {
-    /// Units of this stage.
-    pub fn units(&self) -> usize {
-        self.revisions.len() * self.kconfigs.len()
+impl<'a> BuildStage<'a> {
+    /// A stage, after a look at the host's tools.
+    pub async fn new(
+        context: &'a Context,
+        tree: &'a Tree,
+        revisions: &'a [RevisionCommit],
+        kconfigs: &'a [(Kconfig, Vec<Suite>)],
+    ) -> BuildStage<'a> {
+        let mut stage = BuildStage { context, tree, revisions, kconfigs, tools: BTreeMap::new() };
+        for (kconfig, _) in kconfigs {
+            let answer = build::toolchain(kconfig, stage.build_options(), &context.cancel).await;
+            stage.tools.insert(kconfig.name.clone(), answer.map_err(|error| error.to_string()));
+        }
+        stage
+    }
+
+    /// What the stage is going to have, in order, and what of it is there.
+    pub fn forecast(&self) -> Vec<Forecast> {
+        let mut all = Vec::new();
+        for (index, revision) in self.revisions.iter().enumerate() {
+            for (kconfig, suites) in self.kconfigs {
+                let unit = build_unit(&self.tree.name, revision.revision, &kconfig.name);
+                let planned = Planned { revision, kconfig, tools: self.tools[&kconfig.name].clone() };
+                let request = self.request(&planned, suites, &unit);
+                let key = planned.tools.as_ref().ok().map(|tools| build::key(&request, tools));
+                let record = key.and_then(|key| self.lookup(&key, &planned));
+                let unit = Expected { unit, kind: UnitKind::Build, known: record.is_some() };
+                all.push(Forecast { unit, revision: index, kconfig: kconfig.name.clone(), record });
+            }
+        }
+        all
+    }
+
+    /// The result of an earlier run, if it may be taken.
+    fn lookup(&self, key: &str, planned: &Planned<'_>) -> Option<BuildRecord> {
+        let record = self.context.may_take(key).then(|| build::lookup(&self.context.cache, key)).flatten()?;
+        Some(build::relabel(record, planned.revision.revision, planned.kconfig))
     }
 
     /// Has every build: the base first, all kconfigs of a revision before the next, so that the worktree moves only
     /// forward. Each result is pinned as it comes. Results that are known cost a look-up.
     pub async fn run(&self, mut pins: BTreeMap<String, Pins>) -> Vec<Made> {
-        let mut tools = BTreeMap::new();
-        for (kconfig, _) in self.kconfigs {
-            let answer = build::toolchain(kconfig, self.build_options(), &self.context.cancel).await;
-            tools.insert(kconfig.name.clone(), answer.map_err(|error| error.to_string()));
-        }
         let mut worktree = None;
         let mut all = Vec::new();
         for revision in self.revisions {
             for (kconfig, suites) in self.kconfigs {
-                let tools = tools[&kconfig.name].clone();
+                let tools = self.tools[&kconfig.name].clone();
                 let made = self.have(&Planned { revision, kconfig, tools }, suites, &mut worktree).await;
                 if let Some(pins) = pins.get_mut(&kconfig.name) {
                     pins.pin(made.record.clone());
@@ -77,7 +122,7 @@ impl BuildStage<'_> {
 
     async fn have(&self, planned: &Planned<'_>, suites: &[Suite], worktree: &mut Option<Worktree>) -> Made {
         let context = self.context;
-        let unit = format!("build/{}/{}/{}", self.tree.name, planned.revision.revision.slug(), planned.kconfig.name);
+        let unit = build_unit(&self.tree.name, planned.revision.revision, &planned.kconfig.name);
         let request = self.request(planned, suites, &unit);
         let tools = match &planned.tools {
             Ok(tools) => tools,
@@ -87,9 +132,7 @@ impl BuildStage<'_> {
             }
         };
         let key = build::key(&request, tools);
-        let may_take = context.may_take(&key);
-        if let Some(record) = may_take.then(|| build::lookup(&context.cache, &key)).flatten() {
-            let record = build::relabel(record, planned.revision.revision, planned.kconfig);
+        if let Some(record) = self.lookup(&key, planned) {
             Unit::reused(&context.events, UnitKind::Build, unit.clone(), outcome(&record), Some(key));
             self.keep_log(&unit, &record);
             let reused = !context.own.ended(&unit);

@@ -13,6 +13,9 @@ use super::booter::Booter;
 use super::builds::{BuildStage, Made};
 use super::context::Own;
 use super::examine::{Examined, examine};
+use super::forecast::plain_boots;
+use super::history::History;
+use super::plan::{Expected, Plan};
 use super::trees::{Prepared, prepare};
 use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, read_events, recorder, summary};
 use crate::build;
@@ -20,7 +23,7 @@ use crate::config::Home;
 use crate::lab::AccelChoice;
 use crate::report::{self, Report};
 use crate::term::Live;
-use crate::words::{Event, Kconfig, Kind, Suite};
+use crate::words::{Event, Kconfig, Kind, Suite, UnitKind};
 
 /// The tree of a series that names none.
 pub const DEFAULT_TREE: &str = "linux-6.12";
@@ -119,11 +122,21 @@ pub async fn execute(
         command: folder.command.clone(),
         resumed: !before.is_empty(),
     });
+    let results = folder.path().parent().unwrap_or(folder.path());
+    let plan = Plan::new(History::read(results, &folder.run), events.clone());
+    for tree in &folder.trees {
+        let patches = tree.series.as_ref().map_or(0, |series| series.patches.len());
+        plan.guess(&tree.tree.name(), patches, &kconfigs, folder.options.no_boot);
+    }
+    plan.say();
     let accel = Arc::new(OnceCell::new());
     let mut trees = Vec::new();
-    for plan in &folder.trees {
-        let prepared = prepare(&context, plan, &catalogue).await;
-        trees.push(test_tree(&context, prepared, &kconfigs, &accel).await?);
+    for tree in &folder.trees {
+        let prepared = prepare(&context, tree, &catalogue).await;
+        if !matches!(prepared, Prepared::Ready { .. }) {
+            plan.give_up(&tree.tree.name());
+        }
+        trees.push(test_tree(&context, prepared, &kconfigs, &accel, &plan).await?);
     }
     let inputs = summary::Inputs {
         context: &context,
@@ -168,6 +181,7 @@ async fn test_tree(
     prepared: Prepared,
     kconfigs: &[Kconfig],
     accel: &Arc<OnceCell<AccelChoice>>,
+    plan: &Plan,
 ) -> Result<TreeResult, RunError> {
     let Prepared::Ready { tree, revisions, .. } = &prepared else {
         return Ok(TreeResult { prepared, kconfigs: Vec::new(), builds: Vec::new(), examined: Vec::new() });
@@ -176,20 +190,46 @@ async fn test_tree(
     let booter = booter.map_err(|error| RunError::Input(error.to_string()))?;
     let with_suites: Vec<(Kconfig, Vec<Suite>)> =
         kconfigs.iter().map(|kconfig| (kconfig.clone(), booter.suites(kconfig))).collect();
-    let stage = BuildStage { context, tree, revisions, kconfigs: &with_suites };
+    let stage = BuildStage::new(context, tree, revisions, &with_suites).await;
+    let tip = revisions.len() - 1;
     let mut pins = BTreeMap::new();
     let mut boards = Vec::new();
     for (kconfig, _) in &with_suites {
-        let (pin, board) = Board::new(revisions.len() - 1);
+        let (pin, board) = Board::new(tip);
         pins.insert(kconfig.name.clone(), pin);
         if kconfig.kind == Kind::Boot && !context.options().no_boot {
             boards.push((kconfig, board));
         }
     }
-    // Each boot kconfig boots both sides with both sides' selftests; repeats come on top when they are needed.
-    let units = stage.units() + 4 * boards.len();
-    (context.events)(Event::Planned { units, reused: 0, pending: Vec::new() });
-    let examinations = boards.iter().map(|(kconfig, board)| examine(kconfig, board, &booter, &context.options().tests));
+    let tests = &context.options().tests;
+    let forecast = stage.forecast();
+    plan.builds(&tree.name, forecast.iter().map(|build| build.unit.clone()).collect());
+    for (kconfig, _) in &boards {
+        let of = |index: usize| {
+            let mut builds = forecast.iter().filter(|build| build.kconfig == kconfig.name);
+            builds.find(|build| build.revision == index).and_then(|build| build.record.as_ref())
+        };
+        if let (Some(base), Some(patched)) = (of(0), of(tip)) {
+            plan.boots(&tree.name, &kconfig.name, plain_boots(&booter, kconfig, base, patched, tests).await);
+        }
+    }
+    plan.say();
+    drop(forecast);
+    let examinations = boards.iter().map(|(kconfig, board)| async {
+        // What the kconfig has to boot is known as soon as both ends are built.
+        let refine = async {
+            if let (Some(base), Some(patched)) = (board.wait(0).await, board.wait(tip).await) {
+                plan.boots(&tree.name, &kconfig.name, plain_boots(&booter, kconfig, &base, &patched, tests).await);
+                plan.say();
+            }
+        };
+        let (examined, ()) = tokio::join!(examine(kconfig, board, &booter, tests), refine);
+        let booted =
+            examined.boots().map(|boot| Expected { unit: boot.unit.clone(), kind: UnitKind::Boot, known: boot.reused });
+        plan.boots(&tree.name, &kconfig.name, booted.collect());
+        plan.say();
+        examined
+    });
     let (builds, examined) = tokio::join!(stage.run(pins), futures::future::join_all(examinations));
     Ok(TreeResult { prepared, kconfigs: with_suites, builds, examined })
 }

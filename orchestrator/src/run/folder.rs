@@ -266,7 +266,8 @@ pub fn write_atomically(path: &Utf8Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn names(results: &Utf8Path) -> std::io::Result<Vec<String>> {
+/// Ids of all runs, oldest first.
+pub(super) fn names(results: &Utf8Path) -> std::io::Result<Vec<String>> {
     let entries = match results.read_dir_utf8() {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

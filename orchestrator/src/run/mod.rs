@@ -11,12 +11,15 @@ mod context;
 mod engine;
 mod examine;
 mod folder;
+mod forecast;
 mod gaps;
 pub mod gc;
+mod history;
 mod host;
 mod judge;
 mod log;
 mod options;
+mod plan;
 mod recorder;
 mod summary;
 #[cfg(test)]

@@ -167,8 +167,11 @@ pub fn plain(event: &Event, now: Duration) -> Vec<String> {
             let began = if *resumed { "resumed" } else { "began" };
             format!("run {} {began}: {}", visible(run), visible(command))
         }
-        Event::Planned { units, reused, pending: _ } => {
-            format!("plan: {}, of which {reused} are there already", count(*units as u64, "unit"))
+        Event::Planned { units, reused, pending } => {
+            let usual: Option<u64> = pending.iter().map(|unit| unit.usual_ms).sum();
+            let usual = usual.filter(|usual| *usual > 0).map(clock);
+            let usual = usual.map(|usual| format!("; the others are usually {usual} of work")).unwrap_or_default();
+            format!("plan: {}, of which {reused} are there already{usual}", count(*units as u64, "unit"))
         }
         Event::UnitStarted { unit, attempt, kind: _ } => {
             let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::words::{BlamedPatch, FindingKind, UnitKind};
+use crate::words::{BlamedPatch, FindingKind, PendingUnit, UnitKind};
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -45,6 +45,10 @@ fn finding() -> Event {
     }
 }
 
+fn usual(ms: u64) -> PendingUnit {
+    PendingUnit { unit: "u".into(), kind: UnitKind::Build, usual_ms: Some(ms) }
+}
+
 fn all_events() -> Vec<Event> {
     let reason = |text: &str| text.to_owned();
     vec![
@@ -56,6 +60,7 @@ fn all_events() -> Vec<Event> {
         },
         Event::RunStarted { run: "r".into(), format: 1, command: "orchestrator resume r".into(), resumed: true },
         Event::Planned { units: 42, reused: 3, pending: Vec::new() },
+        Event::Planned { units: 5, reused: 3, pending: vec![usual(60_000), usual(90_000)] },
         started("build/linux-6.12/p3/hmm", UnitKind::Build, 1),
         started("boot/linux-6.12/p6/hmm", UnitKind::Boot, 2),
         step("build/linux-6.12/p3/hmm", 412, 2310, "mm/\u{1b}[2Jhmm.o"),

@@ -1,9 +1,9 @@
 //! The picture of a run that its events draw: what is running, what is left and how long that may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::words::{Event, PendingUnit, Severity, UnitKind};
+use crate::words::{Event, PendingUnit, Severity, UnitClass, UnitKind};
 
 /// A unit that is running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Running {
     usual_ms: Option<u64>,
 }
 
-/// Units of one kind that were done in this run.
+/// Units of one class that were done in this run.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
     sum_ms: u64,
@@ -39,9 +39,10 @@ pub struct Progress {
     planned: usize,
     reused: usize,
     ended: usize,
+    over: BTreeSet<String>,
     pending: Vec<PendingUnit>,
     running: Vec<Running>,
-    costs: BTreeMap<UnitKind, Cost>,
+    costs: BTreeMap<Option<UnitClass>, Cost>,
     first_start: Option<Duration>,
     problems: usize,
     notices: usize,
@@ -54,7 +55,11 @@ impl Progress {
             Event::Planned { units, reused: _, pending } => {
                 self.planned = *units;
                 self.pending.clone_from(pending);
-                self.pending.retain(|unit| self.running.iter().all(|running| running.unit != unit.unit));
+                // A plan that is refined in mid-run may name what runs or is over already.
+                let open = |unit: &PendingUnit| {
+                    !self.over.contains(&unit.unit) && self.running.iter().all(|running| running.unit != unit.unit)
+                };
+                self.pending.retain(open);
             }
             Event::UnitStarted { unit, kind, attempt } => {
                 self.first_start.get_or_insert(now);
@@ -80,10 +85,11 @@ impl Progress {
                 self.take_pending(unit);
                 self.running.retain(|running| running.unit != *unit);
                 self.ended += 1;
+                self.over.insert(unit.clone());
                 if *reused {
                     self.reused += 1;
                 } else {
-                    let cost = self.costs.entry(*kind).or_default();
+                    let cost = self.costs.entry(UnitClass::of(unit, *kind)).or_default();
                     cost.sum_ms += wall_ms;
                     cost.units += 1;
                 }
@@ -108,7 +114,7 @@ impl Progress {
 
     /// Units with a result, and units in all as far as known.
     pub fn units(&self) -> (usize, usize) {
-        (self.ended, self.planned.max(self.ended + self.running.len()))
+        (self.ended, self.planned.max(self.ended + self.running.len() + self.pending.len()))
     }
 
     /// Results taken from earlier runs.
@@ -129,7 +135,7 @@ impl Progress {
         let unnamed = total.saturating_sub(ended + self.running.len() + self.pending.len()) as u64;
         let mut waiting = if unnamed > 0 { unnamed * self.mean_ms()? } else { 0 };
         for unit in &self.pending {
-            waiting += unit.usual_ms.or_else(|| self.mean_of(unit.kind))?;
+            waiting += unit.usual_ms.or_else(|| self.mean_of(&unit.unit, unit.kind))?;
         }
         let work = waiting + running.iter().sum::<u64>();
         // However many run side by side, the longest of those running now has to end.
@@ -143,18 +149,23 @@ impl Progress {
         if unit.total > 0 && unit.done * 20 >= unit.total {
             return Some(elapsed * unit.total.saturating_sub(unit.done) / unit.done.max(1));
         }
-        let usual = unit.usual_ms.or_else(|| self.mean_of(unit.kind))?;
+        let usual = unit.usual_ms.or_else(|| self.mean_of(&unit.unit, unit.kind))?;
         Some(usual.saturating_sub(elapsed))
     }
 
-    fn mean_of(&self, kind: UnitKind) -> Option<u64> {
-        self.costs.get(&kind).map(|cost| cost.sum_ms / cost.units)
+    /// Mean cost of the units of the same class that were done in this run.
+    fn mean_of(&self, unit: &str, kind: UnitKind) -> Option<u64> {
+        self.costs.get(&UnitClass::of(unit, kind)).map(|cost| cost.sum_ms / cost.units)
     }
 
+    /// Mean cost of a unit of which only the number is known: a build or a boot, since fetching is over in no time.
     fn mean_ms(&self) -> Option<u64> {
-        let units: u64 = self.costs.values().map(|cost| cost.units).sum();
-        let sum: u64 = self.costs.values().map(|cost| cost.sum_ms).sum();
-        sum.checked_div(units)
+        let large = |class: &&Option<UnitClass>| {
+            !matches!(class, Some(UnitClass { kind: UnitKind::Fetch | UnitKind::Apply, .. }))
+        };
+        let costs = || self.costs.iter().filter(|(class, _)| large(class)).map(|(_, cost)| cost);
+        let sum: u64 = costs().map(|cost| cost.sum_ms).sum();
+        sum.checked_div(costs().map(|cost| cost.units).sum())
     }
 
     /// How many units ran at the same time so far, on average; at least one.
@@ -271,5 +282,29 @@ mod tests {
         assert_eq!(progress.units(), (0, 2));
         progress.apply(&ended("a", 9, false), at(9));
         assert_eq!(progress.left_ms(at(9)), Some(9_000));
+        progress.apply(&planned(2, vec![pending("a", Some(9_000)), pending("b", Some(9_000))]), at(9));
+        assert_eq!((progress.left_ms(at(9)), progress.units()), (Some(9_000), (1, 2)));
+    }
+
+    #[test]
+    fn a_base_says_nothing_about_a_patch_and_a_fetch_nothing_about_a_build() {
+        let mut progress = Progress::default();
+        progress.apply(&planned(4, Vec::new()), at(0));
+        let fetched = Event::UnitEnded {
+            unit: "fetch/t".into(),
+            kind: UnitKind::Fetch,
+            attempt: 1,
+            outcome: UnitOutcome::Done,
+            key: None,
+            reused: false,
+            wall_ms: 500,
+        };
+        progress.apply(&fetched, at(1));
+        assert_eq!(progress.left_ms(at(1)), None);
+        progress.apply(&planned(4, vec![pending("build/t/p1/hmm", None), pending("build/t/p2/hmm", None)]), at(1));
+        progress.apply(&ended("build/t/base/hmm", 600, false), at(601));
+        assert_eq!(progress.left_ms(at(601)), None);
+        progress.apply(&ended("build/t/p1/hmm", 20, false), at(621));
+        assert_eq!(progress.left_ms(at(621)), Some(20_000));
     }
 }

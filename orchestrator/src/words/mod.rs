@@ -13,7 +13,10 @@ mod metric;
 mod revision;
 mod series;
 mod suite;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tree;
+mod unit;
 mod verdict;
 
 pub use boot::*;
@@ -28,4 +31,5 @@ pub use revision::*;
 pub use series::*;
 pub use suite::*;
 pub use tree::*;
+pub use unit::*;
 pub use verdict::*;

@@ -1,0 +1,63 @@
+//! Which boots a kconfig will need, once both ends of the series are built.
+
+use super::board::{bootable, same_artefacts};
+use super::booter::{Booter, Want};
+use super::plan::Expected;
+use crate::lab::Selection;
+use crate::words::{BuildRecord, Kconfig, UnitKind, boot_unit};
+
+/// The pairs of kernel and selftests that are booted in any case; repeats come on top when something is suspect.
+pub fn pairs<'a>(base: &'a BuildRecord, patched: &'a BuildRecord) -> Vec<(&'a BuildRecord, &'a BuildRecord)> {
+    if !bootable(base) || !bootable(patched) || same_artefacts(base, patched) {
+        return Vec::new();
+    }
+    let mut pairs = vec![(base, base), (patched, patched)];
+    let (one, other) = (&base.artefacts, &patched.artefacts);
+    if one.image != other.image && one.selftests != other.selftests {
+        pairs.extend([(patched, base), (base, patched)]);
+    }
+    pairs
+}
+
+/// The boots of these pairs as units, with what is known of them.
+pub async fn plain_boots(
+    booter: &Booter,
+    kconfig: &Kconfig,
+    base: &BuildRecord,
+    patched: &BuildRecord,
+    tests: &[String],
+) -> Vec<Expected> {
+    let selection = Selection { only: tests.to_vec(), ..Selection::default() };
+    let mut boots = Vec::new();
+    for (kernel, selftests) in pairs(base, patched) {
+        let want = Want { kconfig, kernel, selftests, selection: &selection, repetition: 0, purpose: "" };
+        let unit = boot_unit(booter.tree(), kernel.revision, selftests.revision, &kconfig.name);
+        boots.push(Expected { unit, kind: UnitKind::Boot, known: booter.knows(want).await });
+    }
+    boots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::testing::build;
+    use crate::words::BuildOutcome;
+
+    #[test]
+    fn only_what_differs_is_booted() {
+        let revisions = |pairs: Vec<(&BuildRecord, &BuildRecord)>| -> Vec<String> {
+            pairs
+                .iter()
+                .map(|(kernel, tests)| format!("{}+{}", kernel.revision.slug(), tests.revision.slug()))
+                .collect()
+        };
+        let base = build(0, 1, "one");
+        assert!(pairs(&base, &build(1, 1, "one")).is_empty(), "identical");
+        let mut patched = build(1, 1, "other");
+        assert_eq!(revisions(pairs(&base, &patched)), ["base+base", "p1+p1"], "the same selftests");
+        patched.artefacts.selftests = Some("new tests".into());
+        assert_eq!(revisions(pairs(&base, &patched)), ["base+base", "p1+p1", "p1+base", "base+p1"]);
+        patched.outcome = BuildOutcome::Failed { reason: "error".into() };
+        assert!(pairs(&base, &patched).is_empty());
+    }
+}
