@@ -12,6 +12,7 @@ pub mod process;
 pub mod report;
 pub mod run;
 pub mod series;
+pub mod stats;
 pub mod suite;
 pub mod term;
 pub mod tree;
