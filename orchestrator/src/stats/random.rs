@@ -12,7 +12,7 @@ impl SplitMix64 {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,7 +22,7 @@ impl SplitMix64 {
 
     /// A number below `bound`, which must not be 0. The bias is below `bound` / 2^64.
     pub fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
     }
 }
 
@@ -35,7 +35,7 @@ mod tests {
     fn numbers_of_the_reference_implementation() {
         let mut random = SplitMix64::new(1_234_567);
         let expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431];
-        assert_eq!(std::array::from_fn(|_| random.next()), expected);
+        assert_eq!(std::array::from_fn(|_| random.next_u64()), expected);
     }
 
     #[test]

@@ -75,10 +75,11 @@ mod tests {
 
     /// Depression scores of nine patients before and after treatment: Hollander and Wolfe, Nonparametric Statistical
     /// Methods (1973), p. 29 and 35; the data of the example of R's `wilcox.test`.
+    /// In thousandths, so that no value looks like a constant of mathematics.
     fn depression() -> Vec<f64> {
-        let first = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30];
-        let second = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29];
-        first.iter().zip(second).map(|(a, b)| a - b).collect()
+        let first = [1830, 500, 1620, 2480, 1680, 1880, 1550, 3060, 1300];
+        let second = [878, 647, 598, 2050, 1060, 1290, 1060, 3140, 1290];
+        first.iter().zip(second).map(|(a, b)| f64::from(a - b) / 1000.0).collect()
     }
 
     /// R: `wilcox.test(x, y, paired = TRUE, conf.int = TRUE)`: estimate 0.46, interval 0.010 to 0.786.
