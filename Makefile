@@ -5,14 +5,15 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test check deps build bench clean
+.PHONY: help run test check deps deps-full build bench clean
 
 help:
-	@echo 'make run     install what is missing, build, run `orchestrator run series $(SERIES)`'
-	@echo 'make test    install what is missing, pass all tests, the real kernel included'
-	@echo 'make check   formatting, lints and the tests that need no kernel'
-	@echo 'make deps    install the Debian packages that are missing'
-	@echo 'make bench   measure what docs/performance.md states'
+	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
+	@echo 'make test       install what is missing, pass all tests, the real kernel included'
+	@echo 'make check      formatting, lints and the tests that need no kernel'
+	@echo 'make deps       install the Debian packages that are missing'
+	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
+	@echo 'make bench      measure what docs/performance.md states'
 
 run: deps build
 	target/debug/orchestrator run series $(SERIES) $(ARGS)
@@ -22,6 +23,9 @@ build:
 
 deps:
 	@scripts/deps
+
+deps-full:
+	@scripts/deps --full
 
 check:
 	$(CARGO) fmt --all --check

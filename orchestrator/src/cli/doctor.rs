@@ -62,6 +62,7 @@ pub async fn doctor(global: &Global, args: &DoctorArgs) -> Result<ExitCode, Fail
     let cancel = start::cancel_on_signals()?;
     let mut checks = vec![cores(), memory(), disk(&places.cache)];
     checks.extend(toolchains(&places, &cancel).await);
+    checks.push(sparse(&cancel).await);
     checks.push(qemu(&cancel).await);
     checks.push(accel(&places, &cancel).await);
     checks.push(sandbox());
@@ -164,6 +165,17 @@ async fn toolchains(places: &start::Places, cancel: &CancellationToken) -> Vec<C
         });
     }
     checks
+}
+
+async fn sparse(cancel: &CancellationToken) -> Check {
+    let what = "sparse";
+    match Command::new(what, "/").arg("--version").output(cancel).await {
+        Ok(text) => Check::good(what, text.trim()),
+        Err(error) => {
+            let found = format!("{error}; not possible without it: run --sparse");
+            Check::bad(what, State::Limited, found, "apt-get install sparse")
+        }
+    }
 }
 
 async fn qemu(cancel: &CancellationToken) -> Check {
