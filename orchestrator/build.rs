@@ -1,4 +1,4 @@
-//! What the program carries inside itself: the shipped data files and the agent.
+//! What the program carries inside itself: the shipped data files and the programs that run in guests.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,8 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo::rerun-if-changed=build.rs");
     home(&root, &out);
-    agent(&root, &out);
+    guest_program(&root, &out, "orchestrator-agent", "orchestrator-agent", "ORCHESTRATOR_AGENT");
+    guest_program(&root, &out, "orchestrator-bench", "hmm-bench", "ORCHESTRATOR_BENCH");
 }
 
 /// Puts the shipped data files (`series/`, `kconfigs/`, `lab/`) into the program.
@@ -60,18 +61,19 @@ fn collect(folder: &Path, name: &str, extensions: &[&str], deep: bool, files: &m
     }
 }
 
-/// Builds the agent, init of the machines under test, as a static program, and names it in `ORCHESTRATOR_AGENT`.
+/// Builds a package that runs in the machines under test as a static program, and names that in `variable`.
 ///
 /// It is built for the guests' architecture, whatever the orchestrator is built for, with a profile and a target
 /// folder of its own; its dependencies are among the workspace's, so nothing is fetched that was not already.
-fn agent(root: &Path, out: &Path) {
+fn guest_program(root: &Path, out: &Path, package: &str, program: &str, variable: &str) {
     const TARGET: &str = "x86_64-unknown-linux-gnu";
-    for path in ["lab/agent/src", "lab/agent/Cargo.toml", "lab/protocol/src", "lab/protocol/Cargo.toml", "Cargo.lock"] {
+    let folder = package.replace("orchestrator-", "lab/");
+    for path in [&*format!("{folder}/src"), &format!("{folder}/Cargo.toml"), "lab/protocol", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
     let target_dir = out.join("agent");
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo sets CARGO"));
-    cargo.current_dir(root).args(["build", "--quiet", "--locked", "--package", "orchestrator-agent"]);
+    cargo.current_dir(root).args(["build", "--quiet", "--locked", "--package", package]);
     cargo.args(["--profile", "agent", "--target", TARGET, "--target-dir"]).arg(&target_dir);
     // The outer build's flags and wrappers (clippy, coverage) are not meant for a program that runs in a guest.
     for name in ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CLIPPY_ARGS"] {
@@ -81,11 +83,11 @@ fn agent(root: &Path, out: &Path) {
     match cargo.status() {
         Ok(status) if status.success() => {}
         Ok(status) => panic!(
-            "the agent could not be built ({status}); if the target is missing: rustup target add {TARGET}, \
+            "{package} could not be built ({status}); if the target is missing: rustup target add {TARGET}, \
              and it needs the static C library (Debian: libc6-dev)"
         ),
-        Err(error) => panic!("cargo could not be started for the agent: {error}"),
+        Err(error) => panic!("cargo could not be started for {package}: {error}"),
     }
-    let program = target_dir.join(TARGET).join("agent/orchestrator-agent");
-    println!("cargo::rustc-env=ORCHESTRATOR_AGENT={}", program.display());
+    let program = target_dir.join(TARGET).join("agent").join(program);
+    println!("cargo::rustc-env={variable}={}", program.display());
 }

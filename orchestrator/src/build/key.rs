@@ -6,7 +6,7 @@ use super::BuildRequest;
 use crate::words::Kind;
 
 /// Raised whenever this room builds or reads something differently, so that old results are not taken for new ones.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What goes into the key. The kconfig's name, purpose, profile and boot are not in it: they do not change what is
 /// built.

@@ -3,6 +3,7 @@
 //! [`build()`] is the whole of it: it resolves the configuration, makes, reads the diagnostics and leaves the result in
 //! the cache under its [`key()`]. [`lookup`] finds what an earlier run left. [`matrix()`] reads `kconfigs/`.
 
+mod abi;
 mod artefacts;
 mod changes;
 mod compare;

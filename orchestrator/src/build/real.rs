@@ -182,7 +182,12 @@ async fn selftests_are_those_of_the_revision() {
     let kconfig = hmm();
     let base = tree.build(0, &kconfig).await;
     assert_eq!(base.outcome, BuildOutcome::Built, "{:#?}", base.diagnostics);
-    assert_eq!(base.artefacts.selftest_files, ["selftests/hmm-tests"]);
+    assert_eq!(base.artefacts.selftest_files, ["selftests/hmm-tests", "selftests/hmm-abi.json"]);
+    let abi = fs_err::read_to_string(base.artefacts.dir.join("selftests/hmm-abi.json")).unwrap();
+    let abi: std::collections::BTreeMap<String, u64> = serde_json::from_str(&abi).unwrap();
+    assert_eq!(abi["HMM_DMIRROR_WRITE"], abi["HMM_DMIRROR_READ"] + 1);
+    assert_eq!(abi["struct hmm_dmirror_cmd"], abi["HMM_DMIRROR_READ"] >> 16 & 0x3fff);
+    assert_eq!(abi["HMM_DMIRROR_PROT_ZERO"], 0x10);
     let program = base.artefacts.dir.join("selftests/hmm-tests");
     let listed = std::process::Command::new(&program).arg("-l").output().unwrap();
     let names = String::from_utf8_lossy(&listed.stdout).into_owned() + &String::from_utf8_lossy(&listed.stderr);
@@ -204,6 +209,15 @@ async fn selftests_are_those_of_the_revision() {
     assert!(reason.contains("planted"), "{reason}");
     assert_eq!(broken.artefacts.image, base.artefacts.image);
     assert_eq!(broken.artefacts.selftests, None);
+    tree.restore();
+
+    let header = "#ifndef _LIB_TEST_HMM_UAPI_H\n";
+    tree.edit("lib/test_hmm_uapi.h", header, &format!("{header}#define HMM_DMIRROR_PLANTED 77\n"));
+    let numbered = tree.build(4, &kconfig).await;
+    assert_eq!(numbered.outcome, BuildOutcome::Built);
+    let abi = fs_err::read_to_string(numbered.artefacts.dir.join("selftests/hmm-abi.json")).unwrap();
+    assert!(abi.contains("\"HMM_DMIRROR_PLANTED\": 77"), "{abi}");
+    assert_ne!(numbered.artefacts.selftests, base.artefacts.selftests);
     tree.restore();
 
     tree.edit("mm/hmm.c", " * @walk: mm_walk structure\n", " * @walk: that walk\n");

@@ -1,4 +1,4 @@
-//! Selftest programs of the same revision as the kernel, linked statically.
+//! Selftest programs of the same revision as the kernel, linked statically, and the interface of its test driver.
 //!
 //! The tree's own Makefiles build them, because they know which files belong to a program. Those Makefiles write into
 //! their folder, and the source must stay as it is; so they run in a shadow of the tree: real folders down to that of
@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use super::abi;
 use super::changes::{affects_headers, affects_selftests, changed_paths};
 use super::make::{arguments, tool_arguments};
 use super::session::{Job, Made, Session};
 use super::state::Marker;
 use super::{BuildRequest, reason, work};
-use crate::words::{Artefacts, Diagnostic};
+use crate::words::{Artefacts, Diagnostic, Kind};
 
 /// Where selftests live in a tree.
 const SELFTESTS: &str = "tools/testing/selftests";
@@ -31,6 +32,18 @@ struct Shared {
     headers: Option<String>,
     /// Programs by path below `tools/testing/selftests`.
     programs: BTreeMap<String, Program>,
+    /// Numbers of the test driver's interface.
+    #[serde(default)]
+    abi: Option<Interface>,
+}
+
+/// The numbers of a revision's test driver.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Interface {
+    /// Git tree they were read from.
+    tree: String,
+    /// Why there is no file of them, when there is none.
+    missing: Option<String>,
 }
 
 /// A program that was built.
@@ -66,7 +79,7 @@ pub(super) async fn selftests(
 ) -> Result<Selftests, String> {
     let io = |error: std::io::Error| error.to_string();
     let wanted = request.selftests();
-    if wanted.is_empty() {
+    if wanted.is_empty() && !has_interface(request) {
         return Ok(Selftests::default());
     }
     let shared = shared_folder(request);
@@ -83,7 +96,8 @@ pub(super) async fn selftests(
         marker.clear().map_err(io)?;
     }
     if done.failed.is_none() {
-        collect(&shared, staging, &wanted, artefacts).map_err(io)?;
+        let abi = state.abi.as_ref().is_some_and(|abi| abi.missing.is_none());
+        collect(&shared, staging, &wanted, abi, artefacts).map_err(io)?;
     }
     Ok(done)
 }
@@ -146,6 +160,11 @@ async fn make(
             }
         }
     }
+    if has_interface(request) && done.failed.is_none() {
+        interface(session, request, shared, state, &mut done).await?;
+    } else {
+        state.abi = None;
+    }
     for name in wanted {
         if let Some(program) = state.programs.get_mut(name) {
             program.tree.clone_from(&request.revision.tree);
@@ -158,6 +177,96 @@ async fn make(
         fs_err::remove_dir_all(scratch).map_err(io)?;
     }
     Ok(done)
+}
+
+/// Whether the revision has a test driver whose interface a benchmark may want to know.
+fn has_interface(request: &BuildRequest) -> bool {
+    match request.kconfig.kind {
+        Kind::Boot => request.source.join(abi::HEADER).is_file(),
+        Kind::Compile | Kind::Link => false,
+    }
+}
+
+fn interface_file(shared: &Utf8Path) -> Utf8PathBuf {
+    shared.join("abi/hmm-abi.json")
+}
+
+/// Has the compiler say the numbers of the test driver's interface, unless they are known. A header that does not
+/// compile fails the programs that use it; here it is only noted.
+async fn interface(
+    session: &mut Session<'_>,
+    request: &BuildRequest,
+    shared: &Utf8Path,
+    state: &mut Shared,
+    done: &mut Selftests,
+) -> Result<(), String> {
+    let good = |known: &Interface| {
+        still_good(request, &known.tree, affects_selftests)
+            && (known.missing.is_some() || interface_file(shared).is_file())
+    };
+    let missing = match state.abi.take().filter(good) {
+        Some(known) => known.missing,
+        None => {
+            if let Some(failed) = headers(session, request, shared, state, done).await? {
+                done.failed = Some(failed);
+                return Ok(());
+            }
+            read_interface(session, request, shared).await?.err()
+        }
+    };
+    done.notes.extend(missing.iter().map(|why| format!("benchmarks of the HMM test driver cannot run: {why}")));
+    state.abi = Some(Interface { tree: request.revision.tree.clone(), missing });
+    Ok(())
+}
+
+/// Writes the file of numbers; the inner error says why the header gives none.
+async fn read_interface(
+    session: &mut Session<'_>,
+    request: &BuildRequest,
+    shared: &Utf8Path,
+) -> Result<Result<(), String>, String> {
+    let io = |error: std::io::Error| error.to_string();
+    let folder = shared.join("abi");
+    if folder.exists() {
+        fs_err::remove_dir_all(&folder).map_err(io)?;
+    }
+    fs_err::create_dir_all(&folder).map_err(io)?;
+    let header = fs_err::read(request.source.join(abi::HEADER)).map_err(io)?;
+    let entries = match abi::entries(&String::from_utf8_lossy(&header)) {
+        Ok(entries) => entries,
+        Err(why) => return Ok(Err(why)),
+    };
+    fs_err::write(folder.join("abi.c"), abi::source(&entries)).map_err(io)?;
+    let (program, arguments) = interface_compiler(request, shared);
+    let job = Job { program: Some(program), arguments, about: "interface of the test driver", ..Job::default() };
+    let made = session.make(&job).await?;
+    if !made.complete {
+        return Ok(Err(format!("{}: {}", abi::HEADER, failure(made).0)));
+    }
+    let object = fs_err::read(folder.join("abi.o")).map_err(io)?;
+    Ok(match abi::json(&object, &entries) {
+        Ok(text) => {
+            fs_err::write(interface_file(shared), text).map_err(io)?;
+            Ok(())
+        }
+        Err(why) => Err(format!("{}: {why}", abi::HEADER)),
+    })
+}
+
+/// The kconfig's compiler, for its architecture.
+fn interface_compiler(request: &BuildRequest, shared: &Utf8Path) -> (String, Vec<String>) {
+    let prefix = &request.kconfig.cross_compile;
+    let mut arguments: Vec<String> = ["-c", "-w"].map(str::to_owned).into();
+    let program = if request.kconfig.toolchain == "clang" {
+        arguments.extend(prefix.strip_suffix('-').map(|target| format!("--target={target}")));
+        "clang".to_owned()
+    } else {
+        format!("{prefix}gcc")
+    };
+    arguments.extend(["-isystem".to_owned(), shared.join("headers/usr/include").to_string()]);
+    arguments.extend(["-iquote".to_owned(), request.source.join("lib").to_string()]);
+    arguments.extend(["-o".to_owned(), shared.join("abi/abi.o").to_string(), shared.join("abi/abi.c").to_string()]);
+    (program, arguments)
 }
 
 /// Makes the headers user programs see, unless they are there. Says why they cannot be made.
@@ -322,15 +431,26 @@ fn link_entries(from: &Utf8Path, to: &Utf8Path, except: &[&str]) -> std::io::Res
     Ok(())
 }
 
-fn collect(shared: &Utf8Path, staging: &Utf8Path, wanted: &[String], artefacts: &mut Artefacts) -> std::io::Result<()> {
+fn collect(
+    shared: &Utf8Path,
+    staging: &Utf8Path,
+    wanted: &[String],
+    abi: bool,
+    artefacts: &mut Artefacts,
+) -> std::io::Result<()> {
     let mut hasher = blake3::Hasher::new();
     fs_err::create_dir_all(staging.join("selftests"))?;
-    for name in wanted {
-        let file = program_file(shared, name);
+    let programs = wanted.iter().map(|name| (name.as_str(), program_file(shared, name)));
+    // What the numbers are determines what a benchmark does: they belong to the tests.
+    let abi = abi.then(|| (abi::HEADER, interface_file(shared)));
+    for (name, file) in programs.chain(abi) {
         let inside = format!("selftests/{}", file.file_name().unwrap_or(name));
         hasher.update(name.as_bytes()).update(&[0]).update(&fs_err::read(&file)?);
         fs_err::copy(&file, staging.join(&inside))?;
         artefacts.selftest_files.push(inside);
+    }
+    if artefacts.selftest_files.is_empty() {
+        return Ok(());
     }
     artefacts.selftests = Some(hasher.finalize().to_hex().to_string());
     Ok(())
@@ -400,6 +520,42 @@ mod tests {
         let line = compiler_arguments("/s".into(), folder, &["hmm-tests.c".into()], "/o".into()).join(" ");
         assert!(line.contains("-isystem /s/headers/usr/include"), "{line}");
         assert!(line.ends_with("/s/tree/tools/testing/selftests/mm/hmm-tests.c -o /o -lrt -lpthread -lm"), "{line}");
+    }
+
+    #[test]
+    fn the_interface_is_asked_of_the_kconfigs_own_compiler() {
+        let mut request = request();
+        let (program, arguments) = interface_compiler(&request, "/s".into());
+        let expected = "-c -w -isystem /s/headers/usr/include -iquote /src/lib -o /s/abi/abi.o /s/abi/abi.c";
+        assert_eq!((program.as_str(), arguments.join(" ").as_str()), ("gcc", expected));
+        request.kconfig.cross_compile = "aarch64-linux-gnu-".into();
+        assert_eq!(interface_compiler(&request, "/s".into()).0, "aarch64-linux-gnu-gcc");
+        request.kconfig.toolchain = "clang".into();
+        let (program, arguments) = interface_compiler(&request, "/s".into());
+        assert_eq!((program.as_str(), arguments[2].as_str()), ("clang", "--target=aarch64-linux-gnu"));
+    }
+
+    #[test]
+    fn the_interface_is_among_the_artefacts_and_in_their_hash() {
+        let (_guard, root) = folder();
+        let hash = |abi: Option<&str>, programs: &[String]| {
+            let (shared, staging) = (root.join("shared"), root.join("staging"));
+            fs_err::create_dir_all(shared.join("programs/mm")).unwrap();
+            fs_err::create_dir_all(shared.join("abi")).unwrap();
+            fs_err::write(program_file(&shared, "mm/hmm-tests"), "x").unwrap();
+            fs_err::write(interface_file(&shared), abi.unwrap_or_default()).unwrap();
+            let mut artefacts = Artefacts::default();
+            collect(&shared, &staging, programs, abi.is_some(), &mut artefacts).unwrap();
+            (artefacts.selftest_files, artefacts.selftests)
+        };
+        let tests = ["mm/hmm-tests".to_owned()];
+        let (files, one) = hash(Some("{}"), &tests);
+        assert_eq!(files, ["selftests/hmm-tests", "selftests/hmm-abi.json"]);
+        let (_, two) = hash(Some("{\"A\": 1}"), &tests);
+        let (_, without) = hash(None, &tests);
+        assert!(one != two && one != without && two != without && without.is_some());
+        assert_eq!(hash(Some("{}"), &[]).0, ["selftests/hmm-abi.json"]);
+        assert_eq!(hash(None, &[]), (vec![], None));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod accel;
 mod agent;
+mod bench;
 mod boot;
 mod console;
 mod ending;
@@ -29,6 +30,7 @@ mod watch;
 
 pub use accel::probe_accel;
 pub use agent::agent_hash;
+pub use bench::{bench_hash, place_bench};
 pub use boot::boot;
 pub use error::LabError;
 pub use files::{machine, suite};

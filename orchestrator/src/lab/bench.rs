@@ -1,0 +1,75 @@
+//! The benchmark program that this program carries.
+
+use std::io::Write;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// The benchmarks: a static program for x86_64 guests, built from `lab/bench` by the build script.
+static BENCH: &[u8] = include_bytes!(env!("ORCHESTRATOR_BENCH"));
+
+/// Content hash of the benchmark program (blake3, hex): part of what determines what a boot measures.
+pub fn bench_hash() -> String {
+    blake3::hash(BENCH).to_hex().to_string()
+}
+
+/// Puts the benchmark program into the cache and says where it lies. What is there under its name is compared, not
+/// trusted.
+///
+/// # Errors
+/// When the disk refuses; the error names the file.
+pub fn place_bench(cache: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
+    let folder = cache.join("programs");
+    let path = folder.join(format!("hmm-bench-{}", &bench_hash()[..16]));
+    if std::fs::read(&path).is_ok_and(|bytes| bytes == BENCH) {
+        return Ok(path);
+    }
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"));
+    fs_err::create_dir_all(&folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(named)?;
+    file.write_all(BENCH).map_err(named)?;
+    file.persist(&path).map_err(|error| named(error.error))?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_placed_once_and_replaced_when_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(dir.path()).unwrap();
+        let path = place_bench(cache).unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), BENCH);
+        fs_err::write(&path, "damaged").unwrap();
+        assert_eq!(place_bench(cache).unwrap(), path);
+        assert_eq!(fs_err::read(&path).unwrap(), BENCH);
+        assert_eq!(path.parent().unwrap().read_dir_utf8().unwrap().count(), 1);
+    }
+
+    /// What the guest has for it, and what `-l` of a program linked statically does without any guest.
+    #[test]
+    fn the_shipped_quick_set_names_metrics_that_the_program_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(dir.path()).unwrap();
+        let path = place_bench(cache).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let output = std::process::Command::new(&path).arg("-l").output().unwrap();
+        let table = String::from_utf8(output.stdout).unwrap();
+        let mut names = Vec::new();
+        let (mut fixture, mut variant) = ("", "");
+        for line in table.lines().skip(1).filter(|line| !line.starts_with('-')) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let [first, second, _] = words[..] {
+                (fixture, variant) = (first, second);
+            }
+            names.push(format!("{fixture}.{variant}.{}", words[words.len() - 1]));
+        }
+        let home = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let suite = crate::lab::suite(home, "hmm-bench").unwrap();
+        assert!((20..=28).contains(&suite.quick.len()), "{}", suite.quick.len());
+        for name in &suite.quick {
+            assert!(names.contains(name), "{name} is no metric of hmm-bench");
+        }
+    }
+}
