@@ -43,7 +43,7 @@ pub fn compare(inputs: &Inputs<'_>) -> Vec<MetricComparison> {
             names.push(&samples.metric);
         }
     }
-    let candidates: Vec<(&str, Candidate<'_>)> = names
+    let (names, candidates): (Vec<&str>, Vec<Candidate<'_>>) = names
         .into_iter()
         .flat_map(|metric| {
             let sides = Sides::of(metric, inputs.base, inputs.patched);
@@ -52,10 +52,11 @@ pub fn compare(inputs: &Inputs<'_>) -> Vec<MetricComparison> {
                 (metric, Candidate { sides: sides.clone(), part, learned })
             })
         })
-        .collect();
+        .unzip();
     let outcomes = judge(inputs.place.clock, &candidates);
-    candidates
+    names
         .iter()
+        .zip(&candidates)
         .zip(outcomes)
         .map(|((metric, candidate), outcome)| row(inputs.place, metric, candidate, outcome))
         .collect()
@@ -75,14 +76,14 @@ fn without_values(sides: &Sides<'_>) -> Option<Outcome> {
     }
 }
 
-fn judge(clock: Clock, candidates: &[(&str, Candidate<'_>)]) -> Vec<Outcome> {
-    let early: Vec<Option<Outcome>> =
-        candidates.iter().map(|(_, candidate)| without_values(&candidate.sides)).collect();
+/// Judges all candidates together. One outcome each, in the same order.
+pub(super) fn judge(clock: Clock, candidates: &[Candidate<'_>]) -> Vec<Outcome> {
+    let early: Vec<Option<Outcome>> = candidates.iter().map(|candidate| without_values(&candidate.sides)).collect();
     let open: Vec<Candidate<'_>> = candidates
         .iter()
         .zip(&early)
         .filter(|(_, early)| early.is_none())
-        .map(|((_, candidate), _)| candidate.clone())
+        .map(|(candidate, _)| candidate.clone())
         .collect();
     let judged = match clock {
         Clock::Instructions => open
@@ -135,6 +136,69 @@ pub fn compare_one(
     later: &[Vec<MetricSamples>],
 ) -> Outcome {
     let candidate = Candidate { sides: Sides::of(metric, earlier, later), part, learned: None };
-    let mut outcomes = judge(clock, &[(metric, candidate)]);
+    let mut outcomes = judge(clock, &[candidate]);
     outcomes.remove(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::testing::{Guest, wall};
+
+    fn place(clock: Clock) -> Place<'static> {
+        Place { tree: "6.12", kconfig: "hmm", machine: "qemu", clock }
+    }
+
+    fn changes(rows: &[MetricComparison]) -> Vec<(&str, Part, MetricChange)> {
+        rows.iter().map(|row| (row.metric.as_str(), row.part, row.change)).collect()
+    }
+
+    #[test]
+    fn every_metric_of_both_sides_has_its_rows() {
+        let plain = |metric| Guest::plain().measure(metric, 512, 8);
+        let mut empty = plain("empty");
+        empty.samples.clear();
+        let mut no_copy = plain("snapshot");
+        no_copy.samples.iter_mut().for_each(|sample| sample.copy = Some(0));
+        let mut pages = plain("pages");
+        let base = vec![vec![plain("a"), plain("gone"), empty, no_copy.clone(), pages.clone()]];
+        pages.pages = 256;
+        let dearer = Guest::plain().walk_more(5.0).measure("a", 512, 8);
+        let patched = vec![vec![plain("new"), dearer, no_copy, pages]];
+        let history = History::default();
+        let inputs = Inputs { place: place(Clock::Instructions), base: &base, patched: &patched, history: &history };
+        let rows = compare(&inputs);
+        let both = |metric, change| [(metric, Part::Whole, change), (metric, Part::WithoutCopy, change)];
+        let mut expected = both("a", MetricChange::Regressed).to_vec();
+        expected.extend(both("gone", MetricChange::Vanished));
+        expected.push(("empty", Part::Whole, MetricChange::NotEnoughData));
+        expected.push(("snapshot", Part::Whole, MetricChange::Unchanged));
+        expected.extend(both("pages", MetricChange::NotEnoughData));
+        expected.extend(both("new", MetricChange::New));
+        assert_eq!(changes(&rows), expected);
+        let row = &rows[0];
+        assert_eq!((row.unit.as_str(), row.pages, row.tree.as_str()), ("instructions/page", 512, "6.12"));
+        let side = row.base.unwrap();
+        assert_eq!((side.readings, side.boots), (8, 1));
+        assert!((side.median - 5313.0).abs() < 5.0, "{side:?}");
+        assert!(rows[2].patched.is_none() && rows[2].base.is_some() && rows[2].effect.is_none());
+    }
+
+    #[test]
+    fn wall_clock_counts_boots() {
+        let boot = |ns: f64| vec![wall("a", &[ns, ns + 3.0, ns + 700.0]), wall("b", &[500.0, 501.0, 502.0])];
+        let base: Vec<_> = (0..8).map(|i| boot(10_000.0 + f64::from(i) * 7.0)).collect();
+        let patched: Vec<_> = (0..8).map(|i| boot(10_500.0 + f64::from(i) * 7.0)).collect();
+        let history = History::default();
+        let rows = compare(&Inputs { place: place(Clock::Wall), base: &base, patched: &patched, history: &history });
+        let expected = [("a", Part::Whole, MetricChange::Regressed), ("b", Part::Whole, MetricChange::Unchanged)];
+        assert_eq!(changes(&rows), expected);
+        let effect = rows[0].effect.unwrap();
+        assert!((effect.estimate - 0.05).abs() < 0.001 && effect.p.unwrap() < 0.001, "{effect:?}");
+        assert_eq!(rows[0].unit, "ns/page");
+        assert_eq!((rows[0].base.unwrap().readings, rows[0].base.unwrap().boots), (24, 8));
+        let few =
+            compare(&Inputs { place: place(Clock::Wall), base: &base[..4], patched: &patched, history: &history });
+        assert!(few.iter().all(|row| row.change == MetricChange::NotEnoughData), "{few:?}");
+    }
 }

@@ -12,13 +12,15 @@ use super::basics::{deviation, mean, median, scaled_mad};
 use super::outcome::{Outcome, off_zero};
 use super::sides::{Sides, value};
 use super::signed_rank;
+use crate::term::text::count;
 use crate::words::{Effect, MetricSamples, Part};
 
 /// Smallest change that is called one: half a per cent.
 pub const LEAST_EFFECT: f64 = 0.005;
 
-/// Pairs below which nothing is said.
-pub const FEWEST_PAIRS: usize = 3;
+/// Pairs below which nothing is said. Two are enough for the longest readings, which see so many interrupts that one
+/// more or less is nothing; Student's interval is wide where they are not.
+pub const FEWEST_PAIRS: usize = 2;
 
 /// Confidence of the interval.
 const CONFIDENCE: f64 = 0.95;
@@ -45,10 +47,8 @@ const KEEP: usize = 5;
 pub fn judge(sides: &Sides<'_>, part: Part, learned: Option<f64>) -> Outcome {
     let pairs = pairs(sides, part);
     if pairs.len() < FEWEST_PAIRS {
-        return Outcome::not_enough(format!(
-            "{} phases measured on both sides, {FEWEST_PAIRS} are needed",
-            pairs.len()
-        ));
+        let measured = count(pairs.len() as u64, "phase");
+        return Outcome::not_enough(format!("{measured} measured on both sides, {FEWEST_PAIRS} are needed"));
     }
     let base: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
     let cost = match median(&base) {
@@ -237,10 +237,17 @@ mod tests {
         let patched = Guest::plain().walk_more(1.0).measure("m", 65_536, 3);
         let outcome = outcome(&base, &patched, Part::Whole);
         assert_eq!(outcome.change, MetricChange::Regressed, "{outcome:?}");
-        let two = Guest::plain().measure("m", 65_536, 2);
-        let outcome = super::tests::outcome(&two, &two, Part::Whole);
+        let (two, dearer) =
+            (Guest::plain().measure("m", 65_536, 2), Guest::plain().walk_more(1.0).measure("m", 65_536, 2));
+        assert_eq!(super::tests::outcome(&two, &dearer, Part::Whole).change, MetricChange::Regressed);
+        let (two, dearer) = (Guest::plain().measure("m", 16, 2), Guest::plain().walk_more(1.0).measure("m", 16, 2));
+        let mut uneven = dearer.clone();
+        uneven.samples[1].value += 500;
+        assert_eq!(super::tests::outcome(&two, &uneven, Part::Whole).change, MetricChange::Unchanged);
+        let one = Guest::plain().measure("m", 65_536, 1);
+        let outcome = super::tests::outcome(&one, &one, Part::Whole);
         assert_eq!(outcome.change, MetricChange::NotEnoughData);
-        assert_eq!(outcome.note.unwrap(), "2 phases measured on both sides, 3 are needed");
+        assert_eq!(outcome.note.unwrap(), "1 phase measured on both sides, 2 are needed");
     }
 
     /// R: `t.test(c(1, 2, 4))`: 2.333, interval -1.461 to 6.128.
@@ -254,7 +261,7 @@ mod tests {
     #[test]
     fn phases_that_one_side_lacks_and_boots_that_repeat_count_for_nothing() {
         let (base, mut patched) = guests(512, 1.0);
-        patched.samples.truncate(2);
+        patched.samples.truncate(1);
         assert_eq!(outcome(&base, &patched, Part::Whole).change, MetricChange::NotEnoughData);
         let sides = Sides { base: vec![&base; 3], patched: vec![&patched; 3] };
         assert_eq!(judge(&sides, Part::Whole, None).change, MetricChange::NotEnoughData);

@@ -42,3 +42,64 @@ pub fn next_boots(boots: usize, comparisons: &[MetricComparison], wanted: f64) -
     });
     unclear.then_some(next)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::{Clock, Effect, Part};
+
+    #[test]
+    fn order_is_by_chance_balanced_and_repeatable() {
+        let order = interleaved(16, 42);
+        assert_eq!(order.len(), 32);
+        assert!(order.chunks(2).all(|pair| pair[0] != pair[1]));
+        assert_eq!(order, interleaved(16, 42));
+        let first_base = |seed| interleaved(16, seed).chunks(2).filter(|pair| pair[0] == Kernel::Base).count();
+        assert!((1..16).contains(&first_base(42)));
+        assert_ne!(interleaved(16, 42), interleaved(16, 43));
+    }
+
+    fn comparison(change: MetricChange, visible: Option<f64>) -> MetricComparison {
+        MetricComparison {
+            metric: "m".into(),
+            part: Part::Whole,
+            tree: String::new(),
+            kconfig: String::new(),
+            machine: String::new(),
+            clock: Clock::Wall,
+            unit: "ns/page".into(),
+            pages: 1,
+            change,
+            base: None,
+            patched: None,
+            effect: visible.map(|visible| Effect { estimate: 0.0, low: 0.0, high: 0.0, visible, p: Some(1.0) }),
+            functions: Vec::new(),
+            steps: Vec::new(),
+            note: None,
+        }
+    }
+
+    #[test]
+    fn more_boots_until_all_is_clear_or_the_end_is_reached() {
+        let clear = comparison(MetricChange::Unchanged, Some(0.02));
+        let called = comparison(MetricChange::Regressed, Some(0.2));
+        let unclear = comparison(MetricChange::Unchanged, Some(0.04));
+        let nothing = comparison(MetricChange::NotEnoughData, None);
+        let table: [(usize, &[&MetricComparison], Option<usize>); 10] = [
+            (0, &[], Some(8)),
+            (5, &[&clear], Some(8)),
+            (8, &[&clear], None),
+            (8, &[&clear, &called], None),
+            (8, &[&clear, &unclear], Some(12)),
+            (8, &[&nothing], Some(12)),
+            (10, &[&unclear], Some(12)),
+            (12, &[&unclear], Some(16)),
+            (16, &[&unclear], None),
+            (20, &[&nothing], None),
+        ];
+        for (boots, comparisons, expected) in table {
+            let comparisons: Vec<MetricComparison> = comparisons.iter().map(|&c| c.clone()).collect();
+            assert_eq!(next_boots(boots, &comparisons, 0.03), expected, "{boots}: {comparisons:?}");
+        }
+    }
+}

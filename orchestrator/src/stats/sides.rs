@@ -15,11 +15,21 @@ pub struct Sides<'a> {
 impl<'a> Sides<'a> {
     /// The readings of `metric` among all that both sides' boots gave.
     pub fn of(metric: &str, base: &'a [Vec<MetricSamples>], patched: &'a [Vec<MetricSamples>]) -> Self {
-        let find = |boots: &'a [Vec<MetricSamples>]| -> Vec<&'a MetricSamples> {
+        Sides::between(metric, base, metric, patched)
+    }
+
+    /// The readings of two metrics: one takes the place of the base, the other that of the patched kernel.
+    pub fn between(
+        base_metric: &str,
+        base: &'a [Vec<MetricSamples>],
+        patched_metric: &str,
+        patched: &'a [Vec<MetricSamples>],
+    ) -> Self {
+        let find = |metric: &str, boots: &'a [Vec<MetricSamples>]| -> Vec<&'a MetricSamples> {
             let mine = |boot: &'a Vec<MetricSamples>| boot.iter().find(|samples| samples.metric == metric);
             boots.iter().filter_map(mine).filter(|samples| !samples.samples.is_empty()).collect()
         };
-        Sides { base: find(base), patched: find(patched) }
+        Sides { base: find(base_metric, base), patched: find(patched_metric, patched) }
     }
 
     /// The parts of the cost that can be looked at: without copies only where every reading counted them and where

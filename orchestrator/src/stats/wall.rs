@@ -148,3 +148,102 @@ fn first_called(base: &[f64], patched: &[f64], critical: f64) -> Option<f64> {
 fn boot_medians(boots: &[&MetricSamples], part: Part) -> Vec<f64> {
     boots.iter().filter_map(|boot| median(&values(boot, part))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::random::SplitMix64;
+    use crate::stats::testing::wall;
+    use crate::words::MetricChange;
+
+    /// Boots whose medians scatter by `spread` around `middle`; readings within a boot differ by far less.
+    fn boots(n: usize, middle: f64, spread: f64, random: &mut SplitMix64) -> Vec<MetricSamples> {
+        let mut uniform = || random.below(1 << 20) as f64 / f64::from(1 << 20) - 0.5;
+        (0..n)
+            .map(|_| {
+                let luck = (0..6).map(|_| uniform()).sum::<f64>() / 6.0 * 3.4;
+                let middle = middle * (1.0 + spread * luck);
+                wall("m", &[middle - 10.0, middle, middle + 10.0])
+            })
+            .collect()
+    }
+
+    fn candidate<'a>(base: &'a [MetricSamples], patched: &'a [MetricSamples]) -> Candidate<'a> {
+        let sides = Sides { base: base.iter().collect(), patched: patched.iter().collect() };
+        Candidate { sides, part: Part::Whole, learned: None }
+    }
+
+    #[test]
+    fn among_many_metrics_only_the_changed_ones_are_called() {
+        let mut random = SplitMix64::new(11);
+        let sides: Vec<_> = (0..40)
+            .map(|i| {
+                let middle = if i < 2 { 1.06e6 } else { 1e6 };
+                (boots(12, 1e6, 0.03, &mut random), boots(12, middle, 0.03, &mut random))
+            })
+            .collect();
+        let candidates: Vec<Candidate<'_>> = sides.iter().map(|(base, patched)| candidate(base, patched)).collect();
+        let outcomes = judge(&candidates);
+        for (i, outcome) in outcomes.iter().enumerate() {
+            let expected = if i < 2 { MetricChange::Regressed } else { MetricChange::Unchanged };
+            assert_eq!(outcome.change, expected, "{i}: {outcome:?}");
+            let effect = outcome.effect.unwrap();
+            assert!((0.01..0.1).contains(&effect.visible), "{effect:?}");
+            assert!(effect.low <= effect.estimate && effect.estimate <= effect.high, "{effect:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_called_visible_is_called_when_it_is_there() {
+        let mut random = SplitMix64::new(5);
+        let (base, same) = (boots(10, 1e6, 0.02, &mut random), boots(10, 1e6, 0.02, &mut random));
+        let effect = judge(&[candidate(&base, &same)])[0].effect.unwrap();
+        let moved = |by: f64| -> Vec<MetricSamples> {
+            let mut moved = same.clone();
+            let shift = (by - effect.estimate) * 1e6;
+            for sample in moved.iter_mut().flat_map(|boot| &mut boot.samples) {
+                sample.value = (sample.value as f64 + shift) as u64;
+            }
+            moved
+        };
+        let change = |by: f64| judge(&[candidate(&base, &moved(by))])[0].change;
+        assert_eq!(change(effect.visible * 1.02), MetricChange::Regressed, "{effect:?}");
+        assert_eq!(change(-effect.visible * 1.02), MetricChange::Improved, "{effect:?}");
+        assert_eq!(change(effect.visible * 0.3), MetricChange::Unchanged, "{effect:?}");
+    }
+
+    #[test]
+    fn a_sure_but_tiny_change_is_none() {
+        let mut random = SplitMix64::new(2);
+        let (base, patched) = (boots(12, 1e6, 0.0005, &mut random), boots(12, 1.004e6, 0.0005, &mut random));
+        let outcome = &judge(&[candidate(&base, &patched)])[0];
+        assert_eq!(outcome.change, MetricChange::Unchanged);
+        let effect = outcome.effect.unwrap();
+        assert!(effect.p.unwrap() < 0.001 && effect.visible == LEAST_EFFECT, "{effect:?}");
+    }
+
+    #[test]
+    fn few_boots_and_many_metrics_can_say_nothing() {
+        let mut random = SplitMix64::new(3);
+        let (base, patched) = (boots(5, 1e6, 0.01, &mut random), boots(5, 1.2e6, 0.01, &mut random));
+        let (same, other) = (boots(5, 1e6, 0.01, &mut random), boots(5, 1e6, 0.01, &mut random));
+        assert_eq!(judge(&[candidate(&base, &patched)])[0].change, MetricChange::Regressed);
+        let many: Vec<Candidate<'_>> =
+            (0..30).map(|i| if i == 0 { candidate(&base, &patched) } else { candidate(&same, &other) }).collect();
+        let outcome = &judge(&many)[0];
+        assert_eq!(outcome.change, MetricChange::NotEnoughData);
+        assert_eq!(
+            outcome.note.as_deref(),
+            Some("with 5 and 5 boots and 30 metrics, no difference however large is told from chance")
+        );
+    }
+
+    #[test]
+    fn too_few_boots_are_counted_to_the_reader() {
+        let mut random = SplitMix64::new(3);
+        let (base, patched) = (boots(4, 1e6, 0.01, &mut random), boots(9, 1.2e6, 0.01, &mut random));
+        let outcome = &judge(&[candidate(&base, &patched)])[0];
+        assert_eq!(outcome.change, MetricChange::NotEnoughData);
+        assert_eq!(outcome.note.as_deref(), Some("4 boots of the base and 9 with the series, 5 of each are needed"));
+    }
+}

@@ -168,3 +168,74 @@ pub struct MetricComparison {
     #[serde(default)]
     pub note: Option<String>,
 }
+
+/// Two operations that do the same, measured in the same boots of one kernel: what one walk of the page tables costs
+/// where two were needed before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OperationComparison {
+    /// Tree.
+    pub tree: String,
+    /// Kconfig.
+    pub kconfig: String,
+    /// Machine.
+    pub machine: String,
+    /// What time was measured with.
+    pub clock: Clock,
+    /// What the sides count: `instructions/page`, `ns/page`.
+    pub unit: String,
+    /// `private`, `coherent`.
+    pub device: String,
+    /// Kind of memory: `present`, `absent`, `thp`.
+    pub memory: String,
+    /// Size as the metric's name has it: `2M`.
+    pub size: String,
+    /// Pages of 4 KiB per reading.
+    pub pages: u64,
+    /// Which part of the cost.
+    pub part: Part,
+    /// What does the same otherwise: `fault-then-migrate` (two walks), or `to-device` where no fault is needed.
+    pub two_operation: String,
+    /// The operation that takes one: `migrate-on-fault`.
+    pub one_operation: String,
+    /// What that costs.
+    pub two: MetricSide,
+    /// What one walk costs.
+    pub one: MetricSide,
+    /// What both say together: `improved` when one walk costs less.
+    pub change: MetricChange,
+    /// One walk relative to two: negative is saved.
+    pub effect: Option<Effect>,
+    /// What a person should know besides, one sentence.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// What one metric cost in earlier runs and in this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricHistory {
+    /// Name of the metric.
+    pub metric: String,
+    /// Which part of its cost.
+    pub part: Part,
+    /// Machine.
+    pub machine: String,
+    /// What time was measured with.
+    pub clock: Clock,
+    /// What the values count.
+    pub unit: String,
+    /// Runs, oldest first.
+    pub points: Vec<HistoryPoint>,
+}
+
+/// A metric in one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryPoint {
+    /// Id of the run.
+    pub run: String,
+    /// Series that was tested: `v6`.
+    pub series: String,
+    /// Median cost of one page on the base.
+    pub base: Option<f64>,
+    /// Median cost of one page with the series.
+    pub patched: Option<f64>,
+}

@@ -1,0 +1,177 @@
+//! What one walk of the page tables saves over two.
+//!
+//! A driver that wants memory both present and migrated either asks for both at once (`migrate-on-fault`, one walk) or
+//! does it one after the other (`fault-then-migrate`). Where nothing has to be faulted in, plain migration
+//! (`to-device`) does the same, too. All are measured in the same boot of the same kernel.
+
+use super::compare::{Place, judge, unit};
+use super::outcome::Outcome;
+use super::sides::{Sides, side};
+use super::wall::Candidate;
+use crate::words::{MetricSamples, OperationComparison};
+
+/// One walk.
+const ONE_WALK: &str = "migrate-on-fault";
+
+/// The parts of a metric's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Name<'a> {
+    /// Everything before the device, with its dot: the suite.
+    suite: &'a str,
+    device: &'a str,
+    operation: &'a str,
+    memory: &'a str,
+    size: &'a str,
+}
+
+impl<'a> Name<'a> {
+    /// `hmm-bench.private.to-device.present-2M`; `None` for names built otherwise.
+    fn parse(metric: &'a str) -> Option<Self> {
+        let (rest, what) = metric.rsplit_once('.')?;
+        let (memory, size) = what.rsplit_once('-')?;
+        let (rest, operation) = rest.rsplit_once('.')?;
+        let (suite, device) = match rest.rfind('.') {
+            Some(dot) => rest.split_at(dot + 1),
+            None => ("", rest),
+        };
+        Some(Name { suite, device, operation, memory, size })
+    }
+
+    /// The operations that do the same without it, with the names of their metrics.
+    fn others(self) -> Vec<(&'static str, String)> {
+        let Name { suite, device, memory, size, .. } = self;
+        let others: &[&str] = match (self.operation == ONE_WALK, memory.starts_with("absent")) {
+            (false, _) => &[],
+            (true, true) => &["fault-then-migrate"],
+            (true, false) => &["fault-then-migrate", "to-device"],
+        };
+        others.iter().map(|&other| (other, format!("{suite}{device}.{other}.{memory}-{size}"))).collect()
+    }
+}
+
+/// Compares one walk with two for every device, memory and size that one side measured both ways; empty where the
+/// kernel cannot do it in one. Ordered by device, memory, operation, part and size.
+pub fn walks(place: Place<'_>, boots: &[Vec<MetricSamples>]) -> Vec<OperationComparison> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut pairs = Vec::new();
+    for samples in boots.iter().flatten() {
+        let one = samples.metric.as_str();
+        let Some(name) = Name::parse(one) else { continue };
+        if seen.contains(&one) {
+            continue;
+        }
+        seen.push(one);
+        for (operation, other) in name.others() {
+            let sides = Sides::between(&other, boots, one, boots);
+            if sides.base.is_empty() || sides.patched.is_empty() {
+                continue;
+            }
+            for part in sides.parts() {
+                pairs.push((name, operation, Candidate { sides: sides.clone(), part, learned: None }));
+            }
+        }
+    }
+    let candidates: Vec<Candidate<'_>> = pairs.iter().map(|(_, _, candidate)| candidate.clone()).collect();
+    let outcomes = judge(place.clock, &candidates);
+    let mut rows: Vec<OperationComparison> = pairs
+        .iter()
+        .zip(outcomes)
+        .filter_map(|((name, operation, candidate), outcome)| row(place, *name, operation, candidate, outcome))
+        .collect();
+    rows.sort_by(|a, b| {
+        (&a.device, &a.memory, &a.two_operation, a.part, a.pages, &a.size).cmp(&(
+            &b.device,
+            &b.memory,
+            &b.two_operation,
+            b.part,
+            b.pages,
+            &b.size,
+        ))
+    });
+    rows
+}
+
+fn row(
+    place: Place<'_>,
+    name: Name<'_>,
+    operation: &str,
+    candidate: &Candidate<'_>,
+    outcome: Outcome,
+) -> Option<OperationComparison> {
+    let Candidate { sides, part, .. } = candidate;
+    Some(OperationComparison {
+        tree: place.tree.to_owned(),
+        kconfig: place.kconfig.to_owned(),
+        machine: place.machine.to_owned(),
+        clock: place.clock,
+        unit: unit(place.clock).to_owned(),
+        device: name.device.to_owned(),
+        memory: name.memory.to_owned(),
+        size: name.size.to_owned(),
+        pages: sides.base.first()?.pages,
+        part: *part,
+        two_operation: operation.to_owned(),
+        one_operation: ONE_WALK.to_owned(),
+        two: side(&sides.base, *part)?,
+        one: side(&sides.patched, *part)?,
+        change: outcome.change,
+        effect: outcome.effect,
+        note: outcome.note,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::testing::Guest;
+    use crate::words::{Clock, MetricChange, Part};
+
+    const PLACE: Place<'static> = Place { tree: "t", kconfig: "hmm", machine: "qemu", clock: Clock::Instructions };
+
+    #[test]
+    fn names() {
+        let name =
+            Name { suite: "hmm-bench.", device: "private", operation: "to-device", memory: "cow-zero", size: "2M" };
+        assert_eq!(Name::parse("hmm-bench.private.to-device.cow-zero-2M"), Some(name));
+        assert_eq!(Name::parse("private.to-device.cow-zero-2M"), Some(Name { suite: "", ..name }));
+        for other in ["", "x", "a.b", "a.b.c", "hmm.hmm_device_private.anon_read"] {
+            assert_eq!(Name::parse(other).map(Name::others).unwrap_or_default(), [], "{other}");
+        }
+    }
+
+    #[test]
+    fn one_walk_is_set_against_what_does_the_same() {
+        let measure = |name: &str, pages, percent| Guest::plain().walk_more(percent).measure(name, pages, 8);
+        let boot = vec![
+            measure("hmm-bench.private.to-device.present-2M", 512, 0.0),
+            measure("hmm-bench.private.fault-then-migrate.present-2M", 512, 9.0),
+            measure("hmm-bench.private.migrate-on-fault.present-2M", 512, 4.0),
+            measure("hmm-bench.private.migrate-on-fault.absent-2M", 512, -20.0),
+            measure("hmm-bench.private.fault-then-migrate.absent-2M", 512, 0.0),
+            measure("hmm-bench.private.migrate-on-fault.absent-64K", 16, -20.0),
+            measure("hmm-bench.private.fault-then-migrate.absent-64K", 16, 0.0),
+            measure("hmm-bench.private.to-device.absent-64K", 16, 0.0),
+            measure("hmm-bench.coherent.migrate-on-fault.present-2M", 512, 0.0),
+        ];
+        let rows = walks(PLACE, &[boot]);
+        let say =
+            |row: &OperationComparison| (row.memory.clone(), row.size.clone(), row.two_operation.clone(), row.change);
+        let expected = [
+            ("absent", "64K", "fault-then-migrate", MetricChange::Improved),
+            ("absent", "2M", "fault-then-migrate", MetricChange::Improved),
+            ("present", "2M", "fault-then-migrate", MetricChange::Improved),
+            ("present", "2M", "to-device", MetricChange::Regressed),
+        ];
+        let whole: Vec<_> = rows.iter().filter(|row| row.part == Part::Whole).map(say).collect();
+        assert_eq!(whole, expected.map(|(memory, size, two, change)| (memory.into(), size.into(), two.into(), change)));
+        let saved = rows.iter().find(|row| row.part == Part::WithoutCopy && row.size == "2M").unwrap();
+        assert!((saved.effect.unwrap().estimate + 0.2).abs() < 0.002, "{saved:?}");
+        assert!(saved.one.median < saved.two.median);
+    }
+
+    #[test]
+    fn a_kernel_that_needs_two_walks_has_no_table() {
+        let boot = vec![Guest::plain().measure("hmm-bench.private.to-device.present-2M", 512, 8)];
+        assert_eq!(walks(PLACE, &[boot]), []);
+    }
+}
