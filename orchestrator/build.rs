@@ -1,4 +1,4 @@
-//! What the program carries inside itself: the shipped data files and the programs that run in guests.
+//! What the program carries inside itself: the shipped data files, the programs that run in guests and the plugin of QEMU.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,10 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo::rerun-if-changed=build.rs");
     home(&root, &out);
-    guest_program(&root, &out, "orchestrator-agent", "orchestrator-agent", "ORCHESTRATOR_AGENT");
-    guest_program(&root, &out, "orchestrator-bench", "hmm-bench", "ORCHESTRATOR_BENCH");
+    carry(&root, &out, &AGENT);
+    carry(&root, &out, &BENCH);
+    let host = std::env::var("TARGET").expect("cargo sets TARGET");
+    carry(&root, &out, &Carried { target: &host, ..PLUGIN });
 }
 
 /// Puts the shipped data files (`series/`, `kconfigs/`, `lab/`) into the program.
@@ -61,33 +63,91 @@ fn collect(folder: &Path, name: &str, extensions: &[&str], deep: bool, files: &m
     }
 }
 
-/// Builds a package that runs in the machines under test as a static program, and names that in `variable`.
-///
-/// It is built for the guests' architecture, whatever the orchestrator is built for, with a profile and a target
-/// folder of its own; its dependencies are among the workspace's, so nothing is fetched that was not already.
-fn guest_program(root: &Path, out: &Path, package: &str, program: &str, variable: &str) {
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
-    let folder = package.replace("orchestrator-", "lab/");
-    for path in [&*format!("{folder}/src"), &format!("{folder}/Cargo.toml"), "lab/protocol", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", root.join(path).display());
+/// A package of the workspace whose artefact the program carries, named to it in an environment variable.
+struct Carried<'a> {
+    package: &'a str,
+    /// Folders below the root that it is built from.
+    sources: &'a [&'a str],
+    profile: &'a str,
+    target: &'a str,
+    /// Flags for rustc.
+    flags: &'a str,
+    artefact: &'a str,
+    variable: &'a str,
+    /// What may be missing when it cannot be built.
+    hint: &'a str,
+}
+
+/// The guests' architecture, whatever the orchestrator is built for.
+const GUEST: &str = "x86_64-unknown-linux-gnu";
+
+/// A static program for guests.
+const GUEST_PROGRAM: Carried = Carried {
+    package: "",
+    sources: &[],
+    profile: "agent",
+    target: GUEST,
+    flags: "-Ctarget-feature=+crt-static",
+    artefact: "",
+    variable: "",
+    hint: "if the target is missing: rustup target add x86_64-unknown-linux-gnu, and it needs the static C library \
+           (Debian: libc6-dev)",
+};
+
+/// Init of the machines under test.
+const AGENT: Carried = Carried {
+    package: "orchestrator-agent",
+    sources: &["lab/agent", "lab/protocol"],
+    artefact: "orchestrator-agent",
+    variable: "ORCHESTRATOR_AGENT",
+    ..GUEST_PROGRAM
+};
+
+/// The benchmark.
+const BENCH: Carried = Carried {
+    package: "orchestrator-bench",
+    sources: &["lab/bench", "lab/protocol"],
+    artefact: "hmm-bench",
+    variable: "ORCHESTRATOR_BENCH",
+    ..GUEST_PROGRAM
+};
+
+/// The plugin of the host's QEMU, a shared library; its target is the orchestrator's.
+const PLUGIN: Carried = Carried {
+    package: "orchestrator-plugin",
+    sources: &["lab/plugin"],
+    profile: "plugin",
+    target: "",
+    flags: "",
+    artefact: "liborchestrator_plugin.so",
+    variable: "ORCHESTRATOR_PLUGIN",
+    hint: "it needs a linker for shared libraries (Debian: gcc)",
+};
+
+/// Builds what the program carries, each with a profile and a target folder of its own; the dependencies are among the
+/// workspace's, so nothing is fetched that was not already.
+fn carry(root: &Path, out: &Path, carried: &Carried) {
+    let Carried { package, profile, target, .. } = carried;
+    for source in carried.sources {
+        for part in ["src", "Cargo.toml"] {
+            println!("cargo::rerun-if-changed={}", root.join(source).join(part).display());
+        }
     }
-    let target_dir = out.join("agent");
+    println!("cargo::rerun-if-changed={}", root.join("Cargo.lock").display());
+    let target_dir = out.join(package);
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo sets CARGO"));
     cargo.current_dir(root).args(["build", "--quiet", "--locked", "--package", package]);
-    cargo.args(["--profile", "agent", "--target", TARGET, "--target-dir"]).arg(&target_dir);
-    // The outer build's flags and wrappers (clippy, coverage) are not meant for a program that runs in a guest.
+    cargo.args(["--profile", profile, "--target", target, "--target-dir"]).arg(&target_dir);
+    // The outer build's flags and wrappers (clippy, coverage) are not meant for what runs elsewhere.
     for name in ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "CLIPPY_ARGS"] {
         cargo.env_remove(name);
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", carried.flags);
     match cargo.status() {
         Ok(status) if status.success() => {}
-        Ok(status) => panic!(
-            "{package} could not be built ({status}); if the target is missing: rustup target add {TARGET}, \
-             and it needs the static C library (Debian: libc6-dev)"
-        ),
+        Ok(status) => panic!("{package} could not be built ({status}); {}", carried.hint),
         Err(error) => panic!("cargo could not be started for {package}: {error}"),
     }
-    let program = target_dir.join(TARGET).join("agent").join(program);
-    println!("cargo::rustc-env={variable}={}", program.display());
+    let artefact = target_dir.join(target).join(profile).join(carried.artefact);
+    println!("cargo::rustc-env={}={}", carried.variable, artefact.display());
 }

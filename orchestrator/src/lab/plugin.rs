@@ -1,0 +1,77 @@
+//! The QEMU plugin that this program carries.
+
+use std::io::Write;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// The plugin: a shared library for the host's QEMU, built from `lab/plugin` by the build script.
+static PLUGIN: &[u8] = include_bytes!(env!("ORCHESTRATOR_PLUGIN"));
+
+/// Content hash of the plugin (blake3, hex): part of what determines the counts of a boot.
+pub fn plugin_hash() -> String {
+    blake3::hash(PLUGIN).to_hex().to_string()
+}
+
+/// Where the plugin lies in the cache.
+pub fn plugin_path(cache: &Utf8Path) -> Utf8PathBuf {
+    cache.join("plugins").join(format!("{}.so", plugin_hash()))
+}
+
+/// Puts the plugin into the cache, where QEMU can load it. Its name is its content's hash; a file that is there is
+/// compared all the same, because QEMU would execute whatever it holds.
+///
+/// # Errors
+/// When the disk refuses; the error names the file.
+pub fn install_plugin(cache: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
+    let path = plugin_path(cache);
+    if std::fs::read(&path).is_ok_and(|bytes| bytes == PLUGIN) {
+        return Ok(path);
+    }
+    let folder = path.parent().expect("it was joined to a folder");
+    fs_err::create_dir_all(folder)?;
+    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"));
+    let mut new = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
+    new.write_all(PLUGIN).map_err(named)?;
+    new.persist(&path).map_err(|error| named(error.error))?;
+    Ok(path)
+}
+
+/// Value of QEMU's option `-plugin`, which is split at commas.
+pub fn plugin_option(plugin: &Utf8Path, symbols: &Utf8Path, out: &Utf8Path) -> String {
+    // Two commas are one to QEMU.
+    let escape = |path: &Utf8Path| path.as_str().replace(',', ",,");
+    format!("file={},symbols={},out={}", escape(plugin), escape(symbols), escape(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plugin_is_a_shared_library() {
+        assert_eq!(&PLUGIN[..5], b"\x7fELF\x02");
+        const ET_DYN: u8 = 3;
+        assert_eq!(PLUGIN[16], ET_DYN);
+        for name in ["qemu_plugin_install", "qemu_plugin_version"] {
+            assert!(PLUGIN.windows(name.len()).any(|window| window == name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_copy_is_replaced() {
+        let cache = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(cache.path()).unwrap();
+        let path = install_plugin(cache).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), PLUGIN);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(install_plugin(cache).unwrap(), path);
+        assert_eq!(std::fs::read(&path).unwrap(), PLUGIN);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn commas_survive_qemus_option_parser() {
+        let option = plugin_option("/c/p.so".into(), "a,b".into(), "o".into());
+        assert_eq!(option, "file=/c/p.so,symbols=a,,b,out=o");
+    }
+}
