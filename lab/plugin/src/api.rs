@@ -67,6 +67,16 @@ struct Entry {
 type AddToAddress = unsafe extern "C" fn(Block, c_int, *mut c_void, u64);
 type AddToEntry = unsafe extern "C" fn(Block, c_int, Entry, u64);
 type Find = unsafe extern "C" fn(*mut c_void, c_uint) -> *mut c_void;
+type NewScoreboard = unsafe extern "C" fn(usize) -> *mut c_void;
+type DataPointer = unsafe extern "C" fn(Instruction) -> *const u8;
+type DataCopy = unsafe extern "C" fn(Instruction, *mut u8, usize) -> usize;
+type RegisterOnBlock = unsafe extern "C" fn(Id, OnBlock, *mut c_void);
+type RegisterOnInstruction = unsafe extern "C" fn(Instruction, OnInstruction, c_int, *mut c_void);
+type RegisterOnExit = unsafe extern "C" fn(Id, OnExit, *mut c_void);
+type BlockLength = unsafe extern "C" fn(Block) -> usize;
+type BlockInstruction = unsafe extern "C" fn(Block, usize) -> Instruction;
+type InstructionAddress = unsafe extern "C" fn(Instruction) -> u64;
+type InstructionSize = unsafe extern "C" fn(Instruction) -> usize;
 
 /// Where the counters live.
 enum Counters {
@@ -78,20 +88,20 @@ enum Counters {
 
 /// How an instruction's bytes are had.
 enum Data {
-    Pointer(unsafe extern "C" fn(Instruction) -> *const u8),
-    Copy(unsafe extern "C" fn(Instruction, *mut u8, usize) -> usize),
+    Pointer(DataPointer),
+    Copy(DataCopy),
 }
 
 /// QEMU's functions.
 pub struct Api {
     version: c_int,
-    on_block: unsafe extern "C" fn(Id, OnBlock, *mut c_void),
-    on_instruction: unsafe extern "C" fn(Instruction, OnInstruction, c_int, *mut c_void),
-    on_exit: unsafe extern "C" fn(Id, OnExit, *mut c_void),
-    length: unsafe extern "C" fn(Block) -> usize,
-    instruction: unsafe extern "C" fn(Block, usize) -> Instruction,
-    address: unsafe extern "C" fn(Instruction) -> u64,
-    size: unsafe extern "C" fn(Instruction) -> usize,
+    on_block: RegisterOnBlock,
+    on_instruction: RegisterOnInstruction,
+    on_exit: RegisterOnExit,
+    length: BlockLength,
+    instruction: BlockInstruction,
+    address: InstructionAddress,
+    size: InstructionSize,
     data: Data,
     counters: Counters,
 }
@@ -115,10 +125,10 @@ pub fn lookup(name: &CStr) -> Option<*mut c_void> {
 
 /// Looks up a function of a known type.
 macro_rules! function {
-    ($name:literal) => {
+    ($name:literal, $type:ty) => {
         match lookup($name) {
             // SAFETY: QEMU documents this type for the versions for which the function is looked up.
-            Some(address) => unsafe { std::mem::transmute::<*mut c_void, _>(address) },
+            Some(address) => unsafe { std::mem::transmute::<*mut c_void, $type>(address) },
             None => return Err(format!("this QEMU has no {}", $name.to_string_lossy())),
         }
     };
@@ -133,32 +143,32 @@ impl Api {
         }
         let counters = if version == 1 {
             let first = Box::leak(vec![0u64; counters].into_boxed_slice()).as_mut_ptr();
-            Counters::Ours { first, add: function!(c"qemu_plugin_register_vcpu_tb_exec_inline") }
+            Counters::Ours { first, add: function!(c"qemu_plugin_register_vcpu_tb_exec_inline", AddToAddress) }
         } else {
-            let new: unsafe extern "C" fn(usize) -> *mut c_void = function!(c"qemu_plugin_scoreboard_new");
+            let new = function!(c"qemu_plugin_scoreboard_new", NewScoreboard);
             // SAFETY: QEMU allows it while a plugin is installed.
             let scoreboard = unsafe { new(counters * size_of::<u64>()) };
             Counters::Scoreboard {
                 scoreboard,
                 vcpus: c_uint::try_from(info.max_vcpus).unwrap_or(1).max(1),
-                add: function!(c"qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu"),
-                find: function!(c"qemu_plugin_scoreboard_find"),
+                add: function!(c"qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu", AddToEntry),
+                find: function!(c"qemu_plugin_scoreboard_find", Find),
             }
         };
         let data = if version < 3 {
-            Data::Pointer(function!(c"qemu_plugin_insn_data"))
+            Data::Pointer(function!(c"qemu_plugin_insn_data", DataPointer))
         } else {
-            Data::Copy(function!(c"qemu_plugin_insn_data"))
+            Data::Copy(function!(c"qemu_plugin_insn_data", DataCopy))
         };
         Ok(Api {
             version,
-            on_block: function!(c"qemu_plugin_register_vcpu_tb_trans_cb"),
-            on_instruction: function!(c"qemu_plugin_register_vcpu_insn_exec_cb"),
-            on_exit: function!(c"qemu_plugin_register_atexit_cb"),
-            length: function!(c"qemu_plugin_tb_n_insns"),
-            instruction: function!(c"qemu_plugin_tb_get_insn"),
-            address: function!(c"qemu_plugin_insn_vaddr"),
-            size: function!(c"qemu_plugin_insn_size"),
+            on_block: function!(c"qemu_plugin_register_vcpu_tb_trans_cb", RegisterOnBlock),
+            on_instruction: function!(c"qemu_plugin_register_vcpu_insn_exec_cb", RegisterOnInstruction),
+            on_exit: function!(c"qemu_plugin_register_atexit_cb", RegisterOnExit),
+            length: function!(c"qemu_plugin_tb_n_insns", BlockLength),
+            instruction: function!(c"qemu_plugin_tb_get_insn", BlockInstruction),
+            address: function!(c"qemu_plugin_insn_vaddr", InstructionAddress),
+            size: function!(c"qemu_plugin_insn_size", InstructionSize),
             data,
             counters,
         })

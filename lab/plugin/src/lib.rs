@@ -20,7 +20,7 @@
 //! never text. With one virtual CPU the counts are exact; with more, QEMU's additions race, and the first line of the
 //! file tells how many there are.
 //!
-//! **QEMU.** API version 1 (QEMU 6.0 to 8.2) and 2 to 6 (QEMU 9.0 to 10.2), told apart when the plugin is loaded;
+//! **QEMU.** API version 1 (QEMU 6.0 to 8.2) and 2 to 7 (QEMU 9.0 to 11), told apart when the plugin is loaded;
 //! anything else is refused with a message. All of QEMU's functions are looked up by name, so a QEMU that lacks one
 //! is a message, too.
 
