@@ -174,7 +174,7 @@ mod tests {
         let count = u16::from_le_bytes(bytes[60..62].try_into().unwrap()) as usize;
         for header in (0..count).map(|index| headers + index * 64) {
             let flags = u64::from_le_bytes(bytes[header + 8..header + 16].try_into().unwrap());
-            if flags & u64::from(object::elf::SHF_EXECINSTR.0) != 0 {
+            if flags & object::elf::SHF_EXECINSTR.0 != 0 {
                 bytes[header + 16..header + 24].copy_from_slice(&TEXT.to_le_bytes());
             }
         }
