@@ -37,6 +37,8 @@ struct Cost {
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     planned: usize,
+    /// Planned units whose results are there already; they cost nothing.
+    known: usize,
     reused: usize,
     ended: usize,
     over: BTreeSet<String>,
@@ -52,8 +54,8 @@ impl Progress {
     /// Takes in an event that happened at `now`.
     pub fn apply(&mut self, event: &Event, now: Duration) {
         match event {
-            Event::Planned { units, reused: _, pending } => {
-                self.planned = *units;
+            Event::Planned { units, reused, pending } => {
+                (self.planned, self.known) = (*units, *reused);
                 self.pending.clone_from(pending);
                 // A plan that is refined in mid-run may name what runs or is over already.
                 let open = |unit: &PendingUnit| {
@@ -132,7 +134,8 @@ impl Progress {
         let running: Option<Vec<u64>> = self.running.iter().map(|unit| self.left_of_running(unit, now)).collect();
         let running = running?;
         let (ended, total) = self.units();
-        let unnamed = total.saturating_sub(ended + self.running.len() + self.pending.len()) as u64;
+        let named = ended + self.running.len() + self.pending.len() + self.known.saturating_sub(self.reused);
+        let unnamed = total.saturating_sub(named) as u64;
         let mut waiting = if unnamed > 0 { unnamed * self.mean_ms()? } else { 0 };
         for unit in &self.pending {
             waiting += unit.usual_ms.or_else(|| self.mean_of(&unit.unit, unit.kind))?;
@@ -248,6 +251,16 @@ mod tests {
         progress.apply(&ended("b", 10, false), at(10));
         assert_eq!(progress.left_ms(at(10)), Some(30_000));
         assert_eq!((progress.units(), progress.reused()), ((2, 5), 1));
+    }
+
+    #[test]
+    fn known_results_that_are_still_to_be_taken_cost_nothing() {
+        let mut progress = Progress::default();
+        let pending = vec![pending("b", Some(30_000))];
+        progress.apply(&Event::Planned { units: 3, reused: 2, pending }, at(0));
+        progress.apply(&ended("a", 0, true), at(0));
+        progress.apply(&started("b"), at(0));
+        assert_eq!((progress.left_ms(at(10)), progress.units()), (Some(20_000), (1, 3)));
     }
 
     #[test]
