@@ -1,10 +1,11 @@
 //! `orchestrator run series`: tests a series.
 
 use clap::Args;
+use tracing_subscriber::filter::Targets;
 
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
-use crate::run::{self, Options, RunFolder, TreeArgument, TreePlan};
+use crate::run::{self, Options, RunFolder, TreeArgument, TreePlan, debug_log};
 use crate::series::{self, SeriesSource};
 use crate::term;
 use crate::words::Profile;
@@ -57,6 +58,9 @@ pub struct Watching {
     /// Print only the report
     #[arg(long, short = 'q', conflicts_with = "json")]
     quiet: bool,
+    /// What goes into debug.log of the run, e.g. `off` or `info,orchestrator::process=debug`
+    #[arg(long, value_name = "FILTER", env = "ORCHESTRATOR_LOG", default_value = "debug")]
+    log: Targets,
 }
 
 /// Starts a run and sees it to its end.
@@ -136,6 +140,8 @@ pub async fn drive(
 ) -> Result<ExitCode, Failure> {
     let cancel = start::cancel_on_signals()?;
     let _lock = folder.lock().map_err(Failure::infra)?;
+    debug_log::start(folder.path(), watching.log.clone()).map_err(Failure::infra)?;
+    tracing::info!(run = folder.run, version = env!("CARGO_PKG_VERSION"), "{}", start::command_line());
     let mode = term::Mode::choose(watching.json, watching.quiet);
     let live = term::Live::start(mode, start::color(global).stderr());
     let places = run::Places { home: places.home.clone(), cache: places.cache.clone() };

@@ -1,15 +1,17 @@
 //! Building, running and stopping one process.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::PipeReader;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use regex::Regex;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
@@ -227,6 +229,24 @@ impl Command {
     pub async fn run(
         &self,
         cancel: &CancellationToken,
+        on_line: impl FnMut(Stream, &str),
+    ) -> Result<Exit, ProcessError> {
+        tracing::debug!(sandboxed = self.sandbox.is_some(), command = %without_secrets(&self.replay()), "process started");
+        let result = self.run_to_end(cancel, on_line).await;
+        let program = &self.program;
+        match &result {
+            Ok(Exit { end, wall, cpu }) => {
+                let (wall_ms, cpu_ms) = (wall.as_millis(), cpu.as_millis());
+                tracing::debug!(program, ?end, wall_ms, cpu_ms, "process ended");
+            }
+            Err(error) => tracing::debug!(program, %error, "process failed"),
+        }
+        result
+    }
+
+    async fn run_to_end(
+        &self,
+        cancel: &CancellationToken,
         mut on_line: impl FnMut(Stream, &str),
     ) -> Result<Exit, ProcessError> {
         let io = |source| ProcessError::Io { program: self.program.clone(), source };
@@ -394,6 +414,13 @@ impl Command {
         })?;
         Ok((child, gate))
     }
+}
+
+/// A command line without the names and passwords that URLs in it may carry.
+fn without_secrets(line: &str) -> Cow<'_, str> {
+    static LOGIN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"://[^/@\s']+@").expect("the pattern is constant and valid"));
+    LOGIN.replace_all(line, "://***@")
 }
 
 /// Kills the group when the future is dropped before the process ended.

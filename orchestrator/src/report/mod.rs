@@ -3,7 +3,7 @@
 //! [`Report`] is the contract with scripts. All renderers are pure: a report goes in, a string comes out.
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod harmless;
 mod html;
 mod junit;

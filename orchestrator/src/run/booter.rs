@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 use tokio::sync::{OnceCell, Semaphore};
+use tracing::Instrument;
 
 use super::boots::{self, BootInputs};
 use super::{Context, Unit};
@@ -116,9 +117,14 @@ impl Booter {
         all
     }
 
-    /// One boot: from the cache, or up to [`ATTEMPTS`] attempts when the trouble is ours.
     async fn boot_once(&self, want: Want<'_>, selection: &Selection, restart: usize) -> Booted {
         let unit = self.unit_name(want, restart);
+        let span = tracing::debug_span!("unit", name = unit);
+        self.one_boot(want, selection, unit).instrument(span).await
+    }
+
+    /// One boot: from the cache, or up to [`ATTEMPTS`] attempts when the trouble is ours.
+    async fn one_boot(&self, want: Want<'_>, selection: &Selection, unit: String) -> Booted {
         let Some(spec) = &want.kconfig.boot else {
             return self.infra(want, unit, "the kconfig is not of kind boot");
         };
@@ -186,7 +192,9 @@ impl Booter {
     }
 
     fn lookup(&self, key: &str) -> Option<BootRecord> {
-        self.context.may_take(key).then(|| boots::lookup(&self.context.cache, key)).flatten()
+        let record = self.context.may_take(key).then(|| boots::lookup(&self.context.cache, key)).flatten();
+        tracing::debug!(key, hit = record.is_some(), "boot looked up");
+        record
     }
 
     /// Whether the result of this boot is there already.

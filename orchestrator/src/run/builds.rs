@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
+use tracing::Instrument;
 
 use super::board::Pins;
 use super::plan::Expected;
@@ -93,7 +94,10 @@ impl<'a> BuildStage<'a> {
 
     /// The result of an earlier run, if it may be taken.
     fn lookup(&self, key: &str, planned: &Planned<'_>) -> Option<BuildRecord> {
-        let record = self.context.may_take(key).then(|| build::lookup(&self.context.cache, key)).flatten()?;
+        let record = self.context.may_take(key).then(|| build::lookup(&self.context.cache, key)).flatten();
+        let (revision, kconfig) = (planned.revision.revision.slug(), &planned.kconfig.name);
+        tracing::debug!(revision, kconfig, key, hit = record.is_some(), "build looked up");
+        let record = record?;
         Some(build::relabel(record, planned.revision.revision, planned.kconfig))
     }
 
@@ -105,7 +109,10 @@ impl<'a> BuildStage<'a> {
         for revision in self.revisions {
             for (kconfig, suites) in self.kconfigs {
                 let tools = self.tools[&kconfig.name].clone();
-                let made = self.have(&Planned { revision, kconfig, tools }, suites, &mut worktree).await;
+                let unit = build_unit(&self.tree.name, revision.revision, &kconfig.name);
+                let planned = Planned { revision, kconfig, tools };
+                let have = self.have(&unit, &planned, suites, &mut worktree);
+                let made = have.instrument(tracing::debug_span!("unit", name = unit)).await;
                 if let Some(pins) = pins.get_mut(&kconfig.name) {
                     pins.pin(made.record.clone());
                 }
@@ -120,9 +127,8 @@ impl<'a> BuildStage<'a> {
         BuildOptions { w1: options.w1, sparse: options.sparse }
     }
 
-    async fn have(&self, planned: &Planned<'_>, suites: &[Suite], worktree: &mut Option<Worktree>) -> Made {
-        let context = self.context;
-        let unit = build_unit(&self.tree.name, planned.revision.revision, &planned.kconfig.name);
+    async fn have(&self, unit: &str, planned: &Planned<'_>, suites: &[Suite], worktree: &mut Option<Worktree>) -> Made {
+        let (context, unit) = (self.context, unit.to_owned());
         let request = self.request(planned, suites, &unit);
         let tools = match &planned.tools {
             Ok(tools) => tools,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use camino::Utf8PathBuf;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::board::Board;
 use super::booter::Booter;
@@ -17,7 +18,7 @@ use super::forecast::plain_boots;
 use super::history::History;
 use super::plan::{Expected, Plan};
 use super::trees::{Prepared, prepare};
-use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, read_events, recorder, summary};
+use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
 use crate::build;
 use crate::config::Home;
 use crate::lab::AccelChoice;
@@ -132,7 +133,8 @@ pub async fn execute(
     let accel = Arc::new(OnceCell::new());
     let mut trees = Vec::new();
     for tree in &folder.trees {
-        let prepared = prepare(&context, tree, &catalogue).await;
+        let span = tracing::debug_span!("prepare", tree = tree.tree.name());
+        let prepared = prepare(&context, tree, &catalogue).instrument(span).await;
         if !matches!(prepared, Prepared::Ready { .. }) {
             plan.give_up(&tree.tree.name());
         }
@@ -155,6 +157,9 @@ pub async fn execute(
         events(Event::Found { finding: Box::new(finding.clone()) });
     }
     write_reports(folder, &report).map_err(trouble)?;
+    if let Err(error) = index::refresh(results) {
+        context.note(format!("the index of runs is not up to date; `orchestrator list` tries again: {error}"));
+    }
     events(Event::RunEnded { verdict: report.verdict.word().to_owned(), wall_ms: millis(start) });
     let live = live.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(live) = live {
