@@ -9,6 +9,7 @@ pub mod bisect;
 mod boots;
 pub mod findings;
 mod fisher;
+mod functions;
 mod repeat;
 mod splats;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tries;
 pub use crate::words::TestComparison;
 pub use boots::{collect, compare_boots, listed, note_needless, repeats, suspects};
 pub use fisher::{SIGNIFICANT, detectable, fisher_greater};
+pub use functions::{Attribution, attribute};
 pub use repeat::{CONFIRM_TRIES, INFRA_LIMIT, MAX_TRIES, NextTries, next_tries};
 pub use splats::{NewSplat, new_splats};
 pub use tries::{Standing, Tries, compare};

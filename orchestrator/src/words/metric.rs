@@ -46,6 +46,13 @@ pub struct FunctionCount {
     pub function: String,
     /// Instructions in all readings of the metric together.
     pub instructions: u64,
+    /// Instructions in the reading with the fewest.
+    #[serde(default)]
+    pub least: u64,
+    /// Instructions in the reading with the most: where it differs from `least`, something else than the metric's work
+    /// fell into some readings, interrupts for example.
+    #[serde(default)]
+    pub most: u64,
 }
 
 /// All readings of one metric in one boot.
