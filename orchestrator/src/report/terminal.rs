@@ -118,11 +118,10 @@ fn tree_text(tree: &TreeInfo) -> String {
     if let Some(error) = &tree.error {
         return format!("{}: could not be had: {error}", tree.name);
     }
-    let parts = [
-        tree.kernel_version.clone(),
-        tree.source.clone(),
-        tree.commit.as_ref().map(|commit| commit.chars().take(12).collect()),
-    ];
+    // The source of a branch or a clone names the commit itself.
+    let named = |commit: &String| tree.source.as_ref().is_some_and(|source| source.contains(commit.as_str()));
+    let commit = tree.commit.as_ref().map(|commit| commit.chars().take(12).collect()).filter(|commit| !named(commit));
+    let parts = [tree.kernel_version.clone(), tree.source.clone(), commit];
     format!("{}: {}", tree.name, parts.into_iter().flatten().collect::<Vec<String>>().join(", "))
 }
 

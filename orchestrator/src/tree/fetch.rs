@@ -238,7 +238,11 @@ impl Job<'_> {
 
     fn clone(&self, entry: &CloneEntry) -> Result<Served, SourceError> {
         let commit = local::borrow_commit(&self.place.repo, entry)?;
-        let served = format!("clone {} at {} ({})", entry.path, entry.rev, short(&commit));
+        let at = match commit.starts_with(&entry.rev) {
+            true => short(&commit).to_owned(),
+            false => format!("{} ({})", entry.rev, short(&commit)),
+        };
+        let served = format!("clone {} at {at}", entry.path);
         Ok(Served { version: commit.clone(), commit, served })
     }
 

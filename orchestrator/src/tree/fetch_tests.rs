@@ -154,6 +154,9 @@ async fn a_clone_is_read_and_never_written() {
     let spec = TreeSpec::local(&kernel, "HEAD");
     let tree = get(&spec, &scratch.path, false).await.unwrap();
     assert_eq!(tree.commit, first);
+    assert_eq!(tree.source, format!("clone {kernel} at HEAD ({})", &first[..12]));
+    let by_id = get(&TreeSpec::local(&kernel, &first), &scratch.path, false).await.unwrap();
+    assert_eq!(by_id.source, format!("clone {kernel} at {}", &first[..12]));
     assert_eq!(read_file(&tree, &first, "mm/a.c").unwrap().unwrap(), b"1\n");
     assert_eq!(listing(&kernel), before);
     // Its branches are looked at anew each time.
