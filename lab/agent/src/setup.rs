@@ -10,7 +10,7 @@ use nix::kmod::{DeleteModuleFlags, ModuleInitFlags, delete_module, finit_module}
 use nix::mount::{MsFlags, mount};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
-use orchestrator_protocol::{Message, Module, Nodes, Plan, Setting};
+use orchestrator_protocol::{Expectation, Message, Module, Nodes, Plan, Setting};
 
 /// File system, where, options, whether tests cannot do without it.
 const MOUNTS: [(&str, &str, &str, bool); 6] = [
@@ -43,7 +43,8 @@ pub fn steps(plan: &Plan) -> impl Iterator<Item = Message> + '_ {
     let modules = plan.modules.iter().map(load);
     let nodes = plan.nodes.iter().map(make_nodes);
     let settings = plan.settings.iter().map(set);
-    modules.chain(nodes).chain(settings)
+    let expectations = plan.expect.iter().map(expect);
+    modules.chain(nodes).chain(settings).chain(expectations)
 }
 
 /// Unloads a module.
@@ -117,6 +118,16 @@ fn set(setting: &Setting) -> Message {
     step(format!("{} = {}", setting.path, setting.value), result, !setting.optional)
 }
 
+fn expect(expectation: &Expectation) -> Message {
+    let Expectation { path, word } = expectation;
+    let result = std::fs::read_to_string(path).and_then(|text| {
+        let said = text.split_whitespace().any(|said| said == word);
+        let shown: String = text.trim().chars().take(80).collect();
+        if said { Ok(()) } else { Err(Error::other(format!("it says `{shown}`"))) }
+    });
+    step(format!("{path} must say {word}"), result, true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +160,20 @@ mod tests {
         let message = set(&Setting { path: path.clone(), value: "1".into(), optional: true });
         let Message::Setup { error, fatal, .. } = message else { panic!("{message:?}") };
         assert!(error.is_some() && !fatal && !std::path::Path::new(&path).exists());
+    }
+
+    #[test]
+    fn a_machine_that_is_not_as_expected_runs_no_test() {
+        let dir = std::env::temp_dir().join(format!("agent-expect-{}", std::process::id()));
+        std::fs::write(&dir, "always madvise [never]\n").unwrap();
+        let path = dir.to_string_lossy().into_owned();
+        let outcome = |word: &str, path: &str| match expect(&Expectation { path: path.into(), word: word.into() }) {
+            Message::Setup { error, fatal, .. } => (error, fatal),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(outcome("[never]", &path), (None, true));
+        assert_eq!(outcome("never", &path), (Some("it says `always madvise [never]`".into()), true));
+        assert!(outcome("0-1", "/nowhere/has_memory").0.is_some());
+        std::fs::remove_file(dir).unwrap();
     }
 }

@@ -26,6 +26,9 @@ pub struct Plan {
     pub nodes: Vec<Nodes>,
     /// Files to write.
     pub settings: Vec<Setting>,
+    /// What the machine must then be like.
+    #[serde(default)]
+    pub expect: Vec<Expectation>,
     /// Programs to run, in order.
     pub jobs: Vec<Job>,
 }
@@ -61,6 +64,15 @@ pub struct Setting {
     pub value: String,
     /// Failure is reported but does not matter.
     pub optional: bool,
+}
+
+/// A file that must say something, or this is not the machine that was meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// Absolute path.
+    pub path: String,
+    /// A word that its content must have.
+    pub word: String,
 }
 
 /// How a program is run.
@@ -137,7 +149,7 @@ pub enum Message {
         /// GNU build id of the running kernel in hex, from `/sys/kernel/notes`; empty when it has none.
         build_id: String,
     },
-    /// One step of the set-up: mount, module, node, setting.
+    /// One step of the set-up: mount, module, node, setting, expectation.
     Setup {
         /// What was tried.
         what: String,

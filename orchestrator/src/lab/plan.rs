@@ -1,7 +1,7 @@
 //! From a request to what the guest gets: the agent's plan, the files of the initramfs, the kernel command line.
 
 use camino::Utf8PathBuf;
-use orchestrator_protocol::{Job, Module, Nodes, PLAN_PATH, Plan, Setting, Style, VERSION};
+use orchestrator_protocol::{Expectation, Job, Module, Nodes, PLAN_PATH, Plan, Setting, Style, VERSION};
 
 use super::BootRequest;
 use super::initramfs::Archive;
@@ -67,12 +67,14 @@ pub(super) fn guest(request: &BootRequest) -> Result<Guest, Vec<String>> {
         value: setting.value.clone(),
         optional: setting.optional,
     });
+    let expect = request.spec.expect.iter().map(|(path, word)| Expectation { path: path.clone(), word: word.clone() });
     let plan = Plan {
         version: VERSION,
         results: request.machine.qemu.results_tty.clone(),
         unload: !modules.is_empty(),
         nodes: nodes.collect(),
         settings: settings.collect(),
+        expect: expect.collect(),
         modules,
         jobs,
     };
@@ -231,7 +233,10 @@ mod tests {
         request.selection.skip = vec!["hmm.z".into()];
         request.selection.repeat = 3;
         request.spec.slowness = 4;
-        let job = guest(&request).unwrap().plan.jobs.remove(0);
+        request.spec.expect = [("/sys/f".to_owned(), "0-1".to_owned())].into();
+        let mut plan = guest(&request).unwrap().plan;
+        assert_eq!(plan.expect, [Expectation { path: "/sys/f".into(), word: "0-1".into() }]);
+        let job = plan.jobs.remove(0);
         assert_eq!((job.only, job.skip, job.repeat), (vec!["b".into(), "a.c".into()], vec!["z".into()], 3));
         assert_eq!(job.test_deadline, 240);
         request.selection.only = vec!["other.a".into()];

@@ -45,6 +45,9 @@ pub struct BootSpec {
     pub numa_nodes: u32,
     /// Further kernel command line.
     pub append: Vec<String>,
+    /// Files of the guest and a word that each must say, e.g. `/sys/kernel/mm/transparent_hugepage/enabled`: `[never]`.
+    /// A guest that says otherwise runs no test.
+    pub expect: BTreeMap<String, String>,
     /// Factor on every deadline of the boot (KASAN and lockdep kernels are slow).
     pub slowness: u32,
     /// Suites to run, by file name in `lab/suites/` without `.yaml`.
@@ -61,6 +64,7 @@ impl Default for BootSpec {
             cpus: 2,
             numa_nodes: 1,
             append: Vec::new(),
+            expect: BTreeMap::new(),
             slowness: 1,
             suites: vec!["hmm".to_owned()],
             benchmarks: Vec::new(),
