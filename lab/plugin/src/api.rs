@@ -81,9 +81,9 @@ type InstructionSize = unsafe extern "C" fn(Instruction) -> usize;
 /// Where the counters live.
 enum Counters {
     /// In memory of ours, which lives as long as QEMU.
-    Ours { first: *mut u64, add: AddToAddress },
+    Ours { first: *mut u64, add: AddToAddress, add_single: AddToAddress },
     /// In an element for each virtual CPU, which may move when CPUs are added.
-    Scoreboard { scoreboard: *mut c_void, vcpus: c_uint, add: AddToEntry, find: Find },
+    Scoreboard { scoreboard: *mut c_void, vcpus: c_uint, add: AddToEntry, add_single: AddToEntry, find: Find },
 }
 
 /// How an instruction's bytes are had.
@@ -134,6 +134,11 @@ macro_rules! function {
     };
 }
 
+/// Where a counter lies in each element of a scoreboard.
+fn entry(scoreboard: *mut c_void, counter: usize) -> Entry {
+    Entry { scoreboard, offset: counter * size_of::<u64>() }
+}
+
 impl Api {
     /// Finds QEMU's functions, and makes `counters` counters of zero.
     pub fn new(info: &Info, counters: usize) -> Result<Api, String> {
@@ -143,7 +148,11 @@ impl Api {
         }
         let counters = if version == 1 {
             let first = Box::leak(vec![0u64; counters].into_boxed_slice()).as_mut_ptr();
-            Counters::Ours { first, add: function!(c"qemu_plugin_register_vcpu_tb_exec_inline", AddToAddress) }
+            Counters::Ours {
+                first,
+                add: function!(c"qemu_plugin_register_vcpu_tb_exec_inline", AddToAddress),
+                add_single: function!(c"qemu_plugin_register_vcpu_insn_exec_inline", AddToAddress),
+            }
         } else {
             let new = function!(c"qemu_plugin_scoreboard_new", NewScoreboard);
             // SAFETY: QEMU allows it while a plugin is installed.
@@ -152,6 +161,7 @@ impl Api {
                 scoreboard,
                 vcpus: c_uint::try_from(info.max_vcpus).unwrap_or(1).max(1),
                 add: function!(c"qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu", AddToEntry),
+                add_single: function!(c"qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu", AddToEntry),
                 find: function!(c"qemu_plugin_scoreboard_find", Find),
             }
         };
@@ -236,9 +246,25 @@ impl Api {
         // SAFETY: as the caller promises.
         unsafe {
             match self.counters {
-                Counters::Ours { first, add } => add(block, ADD, first.add(counter).cast(), amount),
-                Counters::Scoreboard { scoreboard, add, .. } => {
-                    add(block, ADD, Entry { scoreboard, offset: counter * size_of::<u64>() }, amount);
+                Counters::Ours { first, add, .. } => add(block, ADD, first.add(counter).cast(), amount),
+                Counters::Scoreboard { scoreboard, add, .. } => add(block, ADD, entry(scoreboard, counter), amount),
+            }
+        }
+    }
+
+    /// Adds 1 to a counter whenever the instruction is executed.
+    ///
+    /// # Safety
+    /// `instruction` is one of [`Api::instructions`], during the callback; the counter exists.
+    pub unsafe fn add_single(&self, instruction: Instruction, counter: usize) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match self.counters {
+                Counters::Ours { first, add_single, .. } => {
+                    add_single(instruction, ADD, first.add(counter).cast(), 1);
+                }
+                Counters::Scoreboard { scoreboard, add_single, .. } => {
+                    add_single(instruction, ADD, entry(scoreboard, counter), 1);
                 }
             }
         }

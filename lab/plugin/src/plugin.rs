@@ -158,35 +158,57 @@ impl Plugin {
         // SAFETY: as the caller promises; functions have counters.
         unsafe {
             let mut marks: Vec<(*mut c_void, Mark, u32)> = Vec::new();
-            let mut run: Option<(u32, u64, u64)> = None; // function, its end, instructions
+            let mut run: Option<Run> = None;
             let mut length = 0;
-            for instruction in self.api.instructions(block) {
-                length += 1;
+            let mut instructions = self.api.instructions(block).peekable();
+            while let Some(instruction) = instructions.next() {
                 let address = self.api.address(instruction);
+                let mark = self.api.bytes::<{ mark::SIZE }>(instruction).and_then(|bytes| Mark::decode(&bytes));
+                if mark.is_none() && length > 0 && instructions.peek().is_none() && may_be_cut(address) {
+                    self.api.add_single(instruction, self.symbols.at(address).0 as usize);
+                    break;
+                }
+                length += 1;
                 match &mut run {
                     // Code flows forwards in a block, but the guest decides where its addresses wrap.
-                    Some((_, end, count)) if address < *end => *count += 1,
+                    Some(run) if address < run.end => run.instructions += 1,
                     _ => {
-                        if let Some((function, _, count)) = run.take() {
-                            self.api.add(block, function as usize, count);
+                        if let Some(run) = run.take() {
+                            self.api.add(block, run.function as usize, run.instructions);
                         }
                         let (function, end) = self.symbols.at(address);
-                        run = Some((function, end, 1));
+                        run = Some(Run { function, end, instructions: 1 });
                     }
                 }
-                let mark = self.api.bytes::<{ mark::SIZE }>(instruction).and_then(|bytes| Mark::decode(&bytes));
                 if let Some(mark) = mark {
                     marks.push((instruction, mark, length));
                 }
             }
-            let Some((function, _, count)) = run else { return };
-            self.api.add(block, function as usize, count);
+            let Some(Run { function, instructions, .. }) = run else { return };
+            self.api.add(block, function as usize, instructions);
             for (instruction, mark, position) in marks {
                 let place = Place { function, after: length - position };
                 self.api.call(instruction, on_mark, pack(mark, place) as usize as *mut c_void);
             }
         }
     }
+}
+
+/// Instructions of a block that belong to one function.
+struct Run {
+    function: u32,
+    /// First address that may be another's.
+    end: u64,
+    instructions: u64,
+}
+
+/// Whether an instruction may reach into the next page. When it is not a block's first, QEMU leaves it to the next
+/// block; 7.2 shows it to plugins all the same. What is added when that very instruction is executed is left out with
+/// it.
+fn may_be_cut(address: u64) -> bool {
+    const PAGE: u64 = 4096;
+    const LONGEST: u64 = 15;
+    address % PAGE > PAGE - LONGEST
 }
 
 /// A mark and its place as a number: no memory to keep for each, however many the guest makes.
