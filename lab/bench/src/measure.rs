@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timer;
-use crate::metric::Metric;
+use crate::metric::{HUGE, Metric};
 use crate::window::{self, Span};
 
 /// Long enough for the kernel to do what it put off (RCU callbacks, work queues), for programs that wait to run, and
@@ -46,23 +46,32 @@ pub trait Work {
     fn clean_up(&mut self) -> Result<(), Stop>;
 }
 
-/// One warm-up, then one reading at each phase.
+/// Warm-ups before the first reading: what the kernel makes when it is first needed is then there, and its caches of
+/// free objects have settled.
+fn warm_ups(metric: &Metric) -> u32 {
+    if metric.size <= HUGE { 3 } else { 1 }
+}
+
+/// Warm-ups, then one reading at each phase.
 pub fn readings(metric: &Metric, work: &mut impl Work) -> Result<Vec<Reading>, Stop> {
     let timer = Timer::find()?;
     let name = metric.to_string();
     let phases = metric.phases();
     let mut readings = Vec::with_capacity(phases as usize);
-    reading(&timer, None, phases, work)?;
+    for first in (0..warm_ups(metric)).map(|at| at == 0) {
+        work.prepare(first)?;
+        reading(&timer, None, phases, work)?;
+    }
     for phase in 0..phases {
+        work.prepare(false)?;
         let span = reading(&timer, Some((&name, phase)), phases, work)?;
         readings.push(Reading { phase, span });
     }
     Ok(readings)
 }
 
-/// One reading; without a name it is a warm-up, in which nothing watches.
+/// One reading of memory that is prepared; without a name it is a warm-up, in which nothing watches.
 fn reading<W: Work>(timer: &Timer, named: Option<(&str, u32)>, phases: u32, work: &mut W) -> Result<Span, Stop> {
-    work.prepare(named.is_none())?;
     std::thread::sleep(SETTLE);
     let phase = match named {
         Some((name, phase)) => {

@@ -96,22 +96,22 @@ const DEVICE: &[(Operation, Kinds)] = {
     &[
         (Operation::ToDevice, &[(Present, ALL), (Thp, HUGE_ALL), (Zero, TO_16M), (Cow, TO_16M), (Absent, TO_16M)]),
         (Operation::ToSystem, &[(Present, ALL), (Thp, HUGE_ALL)]),
-        (Operation::FaultBack, &[(Present, TO_64M), (Thp, HUGE_16M)]),
+        (Operation::FaultBack, &[(Present, TO_16M), (Thp, HUGE_16M)]),
         (Operation::FaultThenMigrate, ON_FAULT),
         (Operation::MigrateOnFault, ON_FAULT),
-        (Operation::SetupFault, ON_FAULT_READ),
-        (Operation::Snapshot, &[(Present, TO_64M), (Thp, HUGE_64M), (Absent, TO_16M), (Device, TO_16M)]),
-        (Operation::Read, &[(Present, TO_64M), (Thp, HUGE_64M), (Absent, TO_16M), (Device, TO_16M)]),
-        (Operation::Write, &[(Present, TO_64M), (Thp, HUGE_64M), (Absent, TO_16M), (Cow, TO_2M), (Device, TO_16M)]),
+        (Operation::SetupFault, SETUP_FAULT),
+        (Operation::Snapshot, &[(Present, TO_16M), (Thp, HUGE_16M), (Absent, TO_16M), (Device, TO_16M)]),
+        (Operation::Read, &[(Present, TO_16M), (Thp, HUGE_16M), (Absent, TO_16M), (Device, TO_2M)]),
+        (Operation::Write, &[(Present, TO_16M), (Thp, HUGE_16M), (Absent, TO_16M), (Cow, TO_2M), (Device, TO_2M)]),
     ]
 };
 
-const ON_FAULT_READ: Kinds = &[
-    (Memory::Present, TO_64M),
-    (Memory::Thp, HUGE_64M),
-    (Memory::Zero, TO_16M),
-    (Memory::Cow, TO_16M),
-    (Memory::Absent, TO_64M),
+const SETUP_FAULT: Kinds = &[
+    (Memory::Present, TO_16M),
+    (Memory::Thp, HUGE_16M),
+    (Memory::Zero, TO_2M),
+    (Memory::Cow, TO_2M),
+    (Memory::Absent, TO_16M),
 ];
 
 const ON_FAULT: Kinds = &[
@@ -119,9 +119,9 @@ const ON_FAULT: Kinds = &[
     (Memory::Thp, HUGE_64M),
     (Memory::Zero, TO_16M),
     (Memory::Cow, TO_16M),
-    (Memory::CowWrite, TO_16M),
+    (Memory::CowWrite, TO_2M),
     (Memory::Absent, TO_64M),
-    (Memory::AbsentWrite, TO_64M),
+    (Memory::AbsentWrite, TO_16M),
 ];
 
 const SYSTEM: &[(Operation, Kinds)] = &[(Operation::MovePages, &[(Memory::Present, ALL), (Memory::Thp, HUGE_ALL)])];
