@@ -200,7 +200,7 @@ pub struct OperationComparison {
     pub pages: u64,
     /// Which part of the cost.
     pub part: Part,
-    /// What does the same otherwise: `fault-then-migrate` (two walks), or `to-device` where no fault is needed.
+    /// What does the same in two walks: `fault-then-migrate`.
     pub two_operation: String,
     /// The operation that takes one: `migrate-on-fault`.
     pub one_operation: String,
