@@ -124,8 +124,15 @@ const PLUGIN: Carried = Carried {
     hint: "it needs a linker for shared libraries (Debian: gcc)",
 };
 
-/// Builds what the program carries, each with a profile and a target folder of its own; the dependencies are among the
-/// workspace's, so nothing is fetched that was not already.
+/// The folder `embedded` beside those of the outer profiles: checking, testing and building carry the same things, which
+/// are then made once. `OUT_DIR` is `<target>/<profile>/build/<package>/out`, with or without a triple before the
+/// profile.
+fn shared_target(out: &Path) -> PathBuf {
+    out.ancestors().nth(4).unwrap_or(out).join("embedded")
+}
+
+/// Builds what the program carries, each with a profile of its own and in a target folder apart from the outer build's,
+/// which cargo has locked; the dependencies are among the workspace's, so nothing is fetched that was not already.
 fn carry(root: &Path, out: &Path, carried: &Carried) {
     let Carried { package, profile, target, .. } = carried;
     for source in carried.sources {
@@ -134,7 +141,7 @@ fn carry(root: &Path, out: &Path, carried: &Carried) {
         }
     }
     println!("cargo::rerun-if-changed={}", root.join("Cargo.lock").display());
-    let target_dir = out.join(package);
+    let target_dir = shared_target(out);
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo sets CARGO"));
     cargo.current_dir(root).args(["build", "--quiet", "--locked", "--package", package]);
     cargo.args(["--profile", profile, "--target", target, "--target-dir"]).arg(&target_dir);
@@ -148,6 +155,9 @@ fn carry(root: &Path, out: &Path, carried: &Carried) {
         Ok(status) => panic!("{package} could not be built ({status}); {}", carried.hint),
         Err(error) => panic!("cargo could not be started for {package}: {error}"),
     }
-    let artefact = target_dir.join(target).join(profile).join(carried.artefact);
+    // Checkouts may share a target folder; what this one carries is its own.
+    let artefact = out.join(format!("carried-{}", carried.artefact));
+    let made = target_dir.join(target).join(profile).join(carried.artefact);
+    std::fs::copy(&made, &artefact).unwrap_or_else(|error| panic!("{}: {error}", made.display()));
     println!("cargo::rustc-env={}={}", carried.variable, artefact.display());
 }
