@@ -41,6 +41,7 @@ pub(super) struct Entry {
 
 impl Node {
     /// The same data without positions.
+    #[cfg(test)]
     pub(super) fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,

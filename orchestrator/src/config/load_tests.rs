@@ -137,6 +137,25 @@ fn what_only_the_deserialiser_knows_has_a_place_too() {
 }
 
 #[test]
+fn what_yaml_reads_in_two_ways_is_refused() {
+    let unclear = "YAML can read this as text or as something else (put it in quotes)";
+    assert_eq!(problems("name: 0b11\ntrees: {}\n"), format!("trees.yaml:1:1: {unclear}"));
+    assert_eq!(problems("name: x\ntrees:\n  6.12: {sources: []}\n"), format!("trees.yaml:3:3: {unclear}"));
+    assert_eq!(parsed("name: '0b11'\ntrees: {'6.12': {sources: []}}\n").unwrap().name, "0b11");
+}
+
+proptest::proptest! {
+    /// Whatever is accepted means the same to both readers, or is refused; nothing panics.
+    #[test]
+    fn no_text_is_read_in_two_ways(text in "(name: [-+.0-9a-fox_~]{1,8}\n|note: [-+.0-9a-fox_~\"']{0,8}\n|trees: [{}\\[\\]]{1,2}\n){1,4}") {
+        if let Ok(file) = parsed(&text) {
+            let first = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
+            proptest::prop_assert_eq!(file.name, first.trim_end());
+        }
+    }
+}
+
+#[test]
 fn a_room_can_add_problems_of_its_own() {
     let (_, document) = parse_document::<Picky>("p.yaml".into(), "items:\n  - 2\n  - 4\n").unwrap();
     let problem = document.problem(&["items", "1"], "4 is taken", Some("take 6".to_owned()));
