@@ -126,7 +126,7 @@ fn line_of(series: &Series, refusal: &Refusal) -> String {
     line.map_or_else(|| refusal.what.clone(), |line| line.chars().take(240).collect())
 }
 
-/// A patch that does not apply, or changes nothing, as a finding; `None` when the trouble is ours.
+/// A patch that does not apply, changes nothing or moves a symlink out of the tree, as a finding; `None` when the trouble is ours.
 fn conflict_finding(tree: &Tree, series: &Series, error: &ApplyError) -> Option<Finding> {
     let frame = Frame { tree: &tree.name, series };
     match error {
@@ -136,6 +136,15 @@ fn conflict_finding(tree: &Tree, series: &Series, error: &ApplyError) -> Option<
             let mut finding = frame.finding(FindingKind::ApplyFailed, Severity::Problem, Some(*number), summary);
             finding.evidence =
                 vec![Evidence { what: "apply".to_owned(), source: String::new(), text: error.to_string() }];
+            Some(finding)
+        }
+        ApplyError::LeavingLink { number, path, target, why, .. } => {
+            let name = frame.name(Some(*number));
+            let what = format!("the target `{target}` of the symlink {path} {why}");
+            let summary = format!("{name} is refused: {what}; a symlink may only lead to a file of the kernel tree");
+            let mut finding = frame.finding(FindingKind::PatchRefused, Severity::Problem, Some(*number), summary);
+            finding.evidence =
+                vec![Evidence { what: "apply".to_owned(), source: path.clone(), text: error.to_string() }];
             Some(finding)
         }
         ApplyError::Cancelled | ApplyError::Repository { .. } | ApplyError::Cache { .. } | ApplyError::Process(_) => {

@@ -34,3 +34,4 @@ pub use manifest::{Manifest, ManifestUpstream};
 pub use read::load;
 pub use source::SeriesSource;
 pub use vet::vet;
+pub use vet_path::check_target;

@@ -67,7 +67,10 @@ pub(super) fn is_dot_git(component: &str) -> bool {
 ///
 /// `..` is allowed only at the start of the target: behind a folder it would be taken from wherever that folder, if it
 /// is a symlink itself, leads.
-pub(super) fn check_target(link: &str, target: &[u8]) -> Result<(), &'static str> {
+///
+/// # Errors
+/// What is wrong with the target, to be put behind it.
+pub fn check_target(link: &str, target: &[u8]) -> Result<(), &'static str> {
     let target = std::str::from_utf8(target).map_err(|_| "is not UTF-8 text")?;
     if target.is_empty() || target.chars().any(char::is_control) || target.len() > 4096 {
         return Err("is empty, too long or holds a control character");

@@ -13,6 +13,7 @@ use super::apply_error::{ApplyError, Conflict};
 use super::fetch::lock_of;
 use super::hunks::{Files, Misfit, already_applied, applied, changes};
 use super::lock::Lock;
+use crate::series::check_target;
 use crate::words::{Patch, Revision, RevisionCommit, Series, Tree};
 
 /// Who commits: fixed, so that the same series on the same tree gives the same commit ids.
@@ -31,11 +32,11 @@ pub struct Applied {
 /// Applies `series` on the base of `tree`. Author, author date and message are those of the patches; the commits are
 /// kept in the tree's repository under `refs/orchestrator/<series>/<n>`.
 ///
-/// Vetting comes first and is not done here. Takes milliseconds per patch; a patch that libgit2 refuses is tried with
+/// Vetting comes first and is not done here, but for what only the tree knows: where a symlink leads that was there. Takes milliseconds per patch; a patch that libgit2 refuses is tried with
 /// `git am -3`, which takes a second. Another run that works on the same repository is waited for.
 ///
 /// # Errors
-/// When a patch does not apply or changes nothing, the repository is not usable, or `cancel` comes.
+/// When a patch does not apply, changes nothing or leaves a symlink that leads out of the tree, the repository is not usable, or `cancel` comes.
 pub async fn apply(tree: &Tree, series: &Series, cancel: &CancellationToken) -> Result<Applied, ApplyError> {
     let lock = lock_of(&tree.repo);
     let taken = Lock::take(&lock, || (), cancel).await;
@@ -76,6 +77,13 @@ pub async fn apply(tree: &Tree, series: &Series, cancel: &CancellationToken) -> 
         if result == before.tree {
             let Patch { number, total, subject, .. } = patch.clone();
             return Err(ApplyError::NoChange { number, total, subject, applied: done.revisions });
+        }
+        let (old, new) = (before.tree.clone(), result.clone());
+        if let Some(Leaving { path, target, why }) =
+            in_repo(&tree.repo, move |repo| leaving_link(repo, &old, &new)).await?
+        {
+            let Patch { number, total, subject, .. } = patch.clone();
+            return Err(ApplyError::LeavingLink { number, total, subject, path, target, why });
         }
         let (patch, reference) = (patch.clone(), reference(&series.name, patch.number));
         let revision = in_repo(&tree.repo, move |repo| commit_patch(repo, &before, &result, &patch, &reference));
@@ -147,13 +155,15 @@ fn in_memory(repo: &Repository, parent: &str, text: &str) -> Result<InMemory, gi
         Ok(index) => index,
         Err(error) => return refused(error.message().to_owned()),
     };
+    let kept = kept_modes(&diff, &entries);
     let mut update = TreeUpdateBuilder::new();
     let mut after = Files::new();
     for entry in index.iter() {
         let Ok(path) = String::from_utf8(entry.path.clone()) else { return refused("a path is not UTF-8".to_owned()) };
         after.insert(path.clone(), Some(repo.find_blob(entry.id)?.content().to_vec()));
-        let (Some(mode), now) = (mode(entry.mode), (entry.id, entry.mode as i32)) else {
-            return refused(format!("{path} has mode {:o}", entry.mode));
+        let bits = kept.get(&path).copied().unwrap_or(entry.mode);
+        let (Some(mode), now) = (mode(bits), (entry.id, bits as i32)) else {
+            return refused(format!("{path} has mode {bits:o}"));
         };
         if entries.get(&path) != Some(&now) {
             update.upsert(path, entry.id, mode);
@@ -169,6 +179,20 @@ fn in_memory(repo: &Repository, parent: &str, text: &str) -> Result<InMemory, gi
         Ok(id) => Ok(InMemory::Applied(id.to_string())),
         Err(error) => refused(error.message().to_owned()),
     }
+}
+
+/// Modes of files whose diff says none: a file that is only renamed or copied keeps its own, where libgit2 makes it
+/// an ordinary file.
+fn kept_modes(diff: &Diff<'_>, entries: &BTreeMap<String, (Oid, i32)>) -> BTreeMap<String, u32> {
+    let silent = diff
+        .deltas()
+        .filter(|delta| delta.status() != git2::Delta::Deleted && delta.new_file().mode() == FileMode::Unreadable);
+    let kept = silent.filter_map(|delta| {
+        let path = |file: git2::DiffFile<'_>| Some(std::str::from_utf8(file.path_bytes()?).ok()?.to_owned());
+        let (_, bits) = entries.get(&path(delta.old_file())?)?;
+        Some((path(delta.new_file())?, u32::try_from(*bits).ok()?))
+    });
+    kept.collect()
 }
 
 fn small_tree(repo: &Repository, entries: &BTreeMap<String, (Oid, i32)>) -> Result<Oid, git2::Error> {
@@ -189,6 +213,30 @@ fn mode(bits: u32) -> Option<FileMode> {
         0o120_000 => Some(FileMode::Link),
         _ => None,
     }
+}
+
+/// A symlink that leads out of the tree.
+struct Leaving {
+    path: String,
+    target: String,
+    why: &'static str,
+}
+
+/// The first symlink among what differs between two trees that leads out of the new one. Vetting sees only the links
+/// that a patch makes; here also those count that the tree had and a patch moved.
+fn leaving_link(repo: &Repository, old: &str, new: &str) -> Result<Option<Leaving>, git2::Error> {
+    let (old, new) = (repo.find_tree(Oid::from_str(old)?)?, repo.find_tree(Oid::from_str(new)?)?);
+    let diff = repo.diff_tree_to_tree(Some(&old), Some(&new), None)?;
+    let links = diff.deltas().map(|delta| delta.new_file()).filter(|file| file.mode() == FileMode::Link);
+    for file in links {
+        let path = String::from_utf8_lossy(file.path_bytes().unwrap_or_default()).into_owned();
+        let blob = repo.find_blob(file.id())?;
+        if let Err(why) = check_target(&path, blob.content()) {
+            let target = String::from_utf8_lossy(blob.content()).chars().take(80).collect::<String>();
+            return Ok(Some(Leaving { path, target: target.escape_debug().to_string(), why }));
+        }
+    }
+    Ok(None)
 }
 
 fn commit_patch(

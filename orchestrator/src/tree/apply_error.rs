@@ -26,6 +26,22 @@ pub enum ApplyError {
         /// Revisions before it, base first.
         applied: Vec<RevisionCommit>,
     },
+    /// A patch leaves a symlink that leads out of the tree; it need not have made the link, only moved it.
+    #[error("patch {number}/{total} \"{subject}\": the target `{target}` of the symlink {path} {why}")]
+    LeavingLink {
+        /// Position, from 1.
+        number: usize,
+        /// How many patches the series has.
+        total: usize,
+        /// Its subject.
+        subject: String,
+        /// The symlink.
+        path: String,
+        /// Where it leads, without control characters.
+        target: String,
+        /// What is wrong with that.
+        why: &'static str,
+    },
     /// The tree's repository is not usable.
     #[error("repository {repo}: {reason}; remove that folder to import the tree again")]
     Repository {

@@ -274,3 +274,40 @@ async fn authors_without_a_name_are_kept_as_far_as_git_can() {
         assert_eq!(sh_git(&tree.repo, &["log", "-1", "--format=%an|%ae", &done.revisions[1].commit]), expected);
     }
 }
+
+const MOVED_LINK: &str = "diff --git a/a/b/link b/link\nsimilarity index 100%\nrename from a/b/link\nrename to link\n";
+
+#[tokio::test]
+async fn a_symlink_of_the_tree_must_not_be_moved_so_that_it_leads_outside() {
+    let scratch = Scratch::new();
+    kernel(&scratch);
+    let repo = scratch.path.join("kernel");
+    fs_err::create_dir_all(repo.join("a/b")).unwrap();
+    std::os::unix::fs::symlink("../../mm", repo.join("a/b/link")).unwrap();
+    commit_files(&repo, &[], "a link");
+    let tree = tree_of(&scratch, "HEAD").await;
+    let moved = series(&[MOVED_LINK]);
+    crate::series::vet(&moved).expect("a patch alone does not show it");
+    let error = run(&tree, &moved).await.unwrap_err();
+    assert!(matches!(&error, ApplyError::LeavingLink { number: 1, path, .. } if path == "link"), "{error}");
+    assert!(error.to_string().contains("the target `../../mm` of the symlink link leads outside the tree"), "{error}");
+    let deeper = MOVED_LINK.replace("rename to link", "rename to c/d/link").replace("b/link\nsim", "b/c/d/link\nsim");
+    run(&tree, &series(&[&deeper])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_only_renamed_keeps_its_mode() {
+    let scratch = Scratch::new();
+    kernel(&scratch);
+    let repo = scratch.path.join("kernel");
+    fs_err::write(repo.join("run.sh"), "#!/bin/sh\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(repo.join("run.sh"), executable).unwrap();
+    commit_files(&repo, &[], "a script");
+    let tree = tree_of(&scratch, "HEAD").await;
+    let renamed =
+        "diff --git a/run.sh b/tools/go.sh\nsimilarity index 100%\nrename from run.sh\nrename to tools/go.sh\n";
+    let done = run(&tree, &series(&[renamed])).await.unwrap();
+    let listed = sh_git(&tree.repo, &["ls-tree", "-r", &done.revisions[1].commit, "tools/go.sh"]);
+    assert!(listed.starts_with("100755 "), "{listed}");
+}
