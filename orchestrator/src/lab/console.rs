@@ -11,7 +11,13 @@ pub(super) struct Console {
     pub oops: Option<String>,
     /// The last line of the agent that marks no test: when it cannot use its channel, it complains here.
     pub agent: Option<String>,
+    /// How often the kernel said of a CPU that it has been stuck for at least [`STUCK`] guest seconds.
+    pub lockups: u32,
 }
+
+/// The kernel's own watchdog first speaks after about 25 seconds, and again every 25. Only its second word counts: a
+/// host that is short of CPU time may make the first one come for no reason of the guest.
+const STUCK: u64 = 40;
 
 impl Console {
     /// Looks at a line.
@@ -22,6 +28,8 @@ impl Console {
             self.panic.get_or_insert_with(|| text.to_owned());
         } else if is_oops(text) {
             self.oops.get_or_insert_with(|| text.to_owned());
+        } else if stuck_for(text).is_some_and(|seconds| seconds >= STUCK) {
+            self.lockups = self.lockups.saturating_add(1);
         } else if let Some(said) = text.strip_prefix("orchestrator: ")
             && !said.starts_with("begin ")
             && !said.starts_with("end ")
@@ -35,6 +43,12 @@ impl Console {
 fn is_oops(text: &str) -> bool {
     text.starts_with("Oops: ")
         || (text.contains(": 0000 [#") && text.ends_with(|c: char| c.is_ascii_uppercase() || c == ']'))
+}
+
+/// The guest seconds of `watchdog: BUG: soft lockup - CPU#0 stuck for 52s! [hmm:40]`.
+fn stuck_for(text: &str) -> Option<u64> {
+    let rest = text.strip_prefix("watchdog: BUG: soft lockup - CPU#")?;
+    rest.split_once(" stuck for ")?.1.split_once("s!")?.0.parse().ok()
 }
 
 /// A line without the kernel's time stamp (and, where it prints one, the caller's id).
@@ -91,6 +105,18 @@ mod tests {
             "[    2.1] orchestrator: begin hmm a round 1",
         ]);
         assert!(console.agent.unwrap().starts_with("results tty"));
+    }
+
+    #[test]
+    fn a_cpu_that_is_stuck_counts_from_the_second_word_of_the_watchdog() {
+        let console = after(&[
+            "[   32.513570] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [hmm:40]",
+            "[   40.000000] rcu: INFO: rcu_sched self-detected stall on CPU",
+            "[   60.513570] watchdog: BUG: soft lockup - CPU#1 stuck for 52s! [hmm:40]",
+            "[   60.513571] hmm: watchdog: BUG: soft lockup - CPU#1 stuck for 99s! [hmm:40]",
+            "[   88.513570] watchdog: BUG: soft lockup - CPU#1 stuck for 78s! [hmm:40]",
+        ]);
+        assert_eq!(console.lockups, 2);
     }
 
     #[test]

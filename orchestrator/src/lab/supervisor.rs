@@ -149,6 +149,7 @@ impl<'a> Supervisor<'a> {
         if recorder.console.alive {
             self.watch.alive();
         }
+        self.watch.lockups(recorder.console.lockups);
         if recorder.console.panic.is_some() {
             self.watch.panicked(Instant::now());
         }

@@ -52,6 +52,9 @@ const END: Duration = Duration::from_secs(20);
 /// How long the agent may be silent after a test that overran; it beats every three seconds while it lives.
 const STUCK: Duration = Duration::from_secs(8);
 
+/// How long the agent may be silent once the kernel says that a CPU is stuck.
+const LOCKED: Duration = Duration::from_secs(20);
+
 /// How long each step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
@@ -60,6 +63,7 @@ pub(super) struct Limits {
     silence: Duration,
     suite: Duration,
     stuck: Duration,
+    locked: Duration,
     end: Duration,
 }
 
@@ -79,6 +83,7 @@ impl Limits {
             silence: seconds(timeouts.silence),
             suite: seconds(timeouts.suite),
             stuck: STUCK * factor,
+            locked: LOCKED * factor,
             end: END * factor,
         }
     }
@@ -90,6 +95,10 @@ pub(super) struct Watch {
     limits: Limits,
     /// The last word was that a test could not be stopped.
     stuck: bool,
+    /// The kernel said since the last frame that a CPU is stuck.
+    locked: bool,
+    /// How often it had said so.
+    lockups: u32,
     start: Instant,
     alive: bool,
     hello: Option<Instant>,
@@ -101,7 +110,18 @@ pub(super) struct Watch {
 impl Watch {
     /// A machine was switched on.
     pub(super) fn new(limits: Limits, start: Instant) -> Self {
-        Watch { limits, stuck: false, start, alive: false, hello: None, last: None, done: None, panicked: None }
+        Watch {
+            limits,
+            stuck: false,
+            locked: false,
+            lockups: 0,
+            start,
+            alive: false,
+            hello: None,
+            last: None,
+            done: None,
+            panicked: None,
+        }
     }
 
     /// Something was printed.
@@ -120,9 +140,17 @@ impl Watch {
         self.stuck = true;
     }
 
+    /// The kernel has said so often that a CPU is stuck. Programs on such a machine may never run again, nor the
+    /// agent; when it is silent, too, there is nothing to wait for.
+    pub(super) fn lockups(&mut self, count: u32) {
+        self.locked |= count > self.lockups;
+        self.lockups = count;
+    }
+
     /// A frame came.
     pub(super) fn frame(&mut self, now: Instant, done: bool) {
         self.stuck = false;
+        self.locked = false;
         self.alive = true;
         self.hello.get_or_insert(now);
         self.last = Some(now);
@@ -141,7 +169,11 @@ impl Watch {
             return (done + limits.end, Deadline::PowerOff);
         }
         if let (Some(hello), Some(last)) = (self.hello, self.last) {
-            let silence = if self.stuck { limits.stuck } else { limits.silence };
+            let silence = match (self.stuck, self.locked) {
+                (true, _) => limits.stuck,
+                (false, true) => limits.locked.min(limits.silence),
+                (false, false) => limits.silence,
+            };
             let (silence, suite) = (last + silence, hello + limits.suite);
             return if silence <= suite { (silence, Deadline::Silence) } else { (suite, Deadline::Suite) };
         }
@@ -187,6 +219,23 @@ mod tests {
         watch.panicked(second(81));
         watch.panicked(second(90));
         assert_eq!(at(start, &watch), (101, Deadline::Panic));
+    }
+
+    #[test]
+    fn a_stuck_cpu_shortens_the_silence_until_the_agent_speaks() {
+        let start = Instant::now();
+        let second = |n| start + Duration::from_secs(n);
+        let mut watch = Watch::new(Limits::new(&TIMEOUTS, Accel::Kvm, 1, 1), start);
+        watch.frame(second(1), false);
+        watch.lockups(0);
+        assert_eq!(at(start, &watch), (51, Deadline::Silence));
+        watch.lockups(1);
+        assert_eq!(at(start, &watch), (21, Deadline::Silence));
+        watch.frame(second(10), false);
+        watch.lockups(1);
+        assert_eq!(at(start, &watch), (60, Deadline::Silence), "it lives");
+        watch.lockups(2);
+        assert_eq!(at(start, &watch), (30, Deadline::Silence));
     }
 
     #[test]
