@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::boots::{self, BootInputs};
+use super::host_accel::HostAccel;
 use super::{Context, Unit};
-use crate::lab::{self, AccelChoice, Selection};
+use crate::lab::{self, Selection};
 use crate::suite;
 use crate::words::{
     Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Kconfig, Machine, Suite, UnitKind, UnitOutcome, boot_unit,
@@ -56,7 +57,7 @@ pub struct Booter {
     machines: BTreeMap<String, Machine>,
     suites: BTreeMap<String, Suite>,
     guests: Semaphore,
-    accel: Arc<OnceCell<AccelChoice>>,
+    accel: Arc<HostAccel>,
 }
 
 impl Booter {
@@ -68,7 +69,7 @@ impl Booter {
         context: &Context,
         tree: &str,
         kconfigs: &[Kconfig],
-        accel: Arc<OnceCell<AccelChoice>>,
+        accel: Arc<HostAccel>,
     ) -> Result<Booter, lab::LabError> {
         let mut machines = BTreeMap::new();
         let mut suites = BTreeMap::new();
@@ -242,6 +243,9 @@ impl Booter {
             cancel: self.context.cancel.clone(),
         };
         let raw = lab::boot(&request).await;
+        if raw.accel != accel && !raw.frames.is_empty() {
+            self.accel.fell_back(raw.accel);
+        }
         let config = fs_err::read_to_string(artefacts.dir.join("config")).unwrap_or_default();
         let console = fs_err::read(&raw.console).unwrap_or_default();
         let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
@@ -273,9 +277,7 @@ impl Booter {
     }
 
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
-        let probe = || lab::probe_accel(&self.context.cache, machine, &self.context.cancel);
-        let choice = self.accel.get_or_try_init(probe).await?;
-        Ok(choice.accel)
+        self.accel.choose(lab::probe_accel(&self.context.cache, machine, &self.context.cancel)).await
     }
 
     fn unit_name(&self, want: Want<'_>, restart: usize) -> String {

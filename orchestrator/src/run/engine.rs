@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use camino::Utf8PathBuf;
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -16,12 +15,12 @@ use super::context::Own;
 use super::examine::{Examined, examine};
 use super::forecast::plain_boots;
 use super::history::History;
+use super::host_accel::HostAccel;
 use super::plan::{Expected, Plan};
 use super::trees::{Prepared, prepare};
 use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
 use crate::build;
 use crate::config::Home;
-use crate::lab::AccelChoice;
 use crate::report::{self, Report};
 use crate::term::Live;
 use crate::words::{Event, Kconfig, Kind, Suite, UnitKind};
@@ -130,7 +129,7 @@ pub async fn execute(
         plan.guess(&tree.tree.name(), patches, &kconfigs, folder.options.no_boot);
     }
     plan.say();
-    let accel = Arc::new(OnceCell::new());
+    let accel = Arc::new(HostAccel::default());
     let mut trees = Vec::new();
     for tree in &folder.trees {
         let span = tracing::debug_span!("prepare", tree = tree.tree.name());
@@ -185,7 +184,7 @@ async fn test_tree(
     context: &Context,
     prepared: Prepared,
     kconfigs: &[Kconfig],
-    accel: &Arc<OnceCell<AccelChoice>>,
+    accel: &Arc<HostAccel>,
     plan: &Plan,
 ) -> Result<TreeResult, RunError> {
     let Prepared::Ready { tree, revisions, .. } = &prepared else {

@@ -21,6 +21,9 @@ pub struct Budget {
     pub dry_run: bool,
 }
 
+/// What is no result stays this long: somebody may still be at work on it.
+const LEFTOVER: Duration = Duration::from_secs(86_400);
+
 /// Removes what the budget does not keep and gives each removed folder with its size in bytes. Runs that a process
 /// works on, and everything that kept runs refer to, stay.
 ///
@@ -48,7 +51,12 @@ pub fn collect(
     let old = Duration::from_secs(budget.days * 86_400);
     for kind in ["builds", "boots"] {
         for (path, name) in entries(&cache.join(kind))? {
-            if !used.contains(&name) && age(&path)? >= old {
+            let is_old = match is_leftover(&name) {
+                // A process that still works there writes its log.
+                true => newest(&path)? >= LEFTOVER,
+                false => !used.contains(&name) && age(&path)? >= old,
+            };
+            if is_old {
                 doomed.push(path);
             }
         }
@@ -67,6 +75,12 @@ pub fn collect(
         removed.push((path, bytes));
     }
     Ok(removed)
+}
+
+/// Whether a folder of the cache is no result: what a killed build left, or the log of one that ended in trouble of
+/// ours, which is in the run's folder, too.
+fn is_leftover(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with(".infra")
 }
 
 /// Keys of the results that a run made or took.
@@ -106,8 +120,18 @@ fn entries(dir: &Utf8Path) -> std::io::Result<Vec<(Utf8PathBuf, String)>> {
     }
 }
 
+/// How long ago anything in a folder was written.
+fn newest(path: &Utf8Path) -> std::io::Result<Duration> {
+    let mut least = age(path)?;
+    for entry in path.read_dir_utf8()? {
+        let entry = entry?;
+        least = least.min(if entry.file_type()?.is_dir() { newest(entry.path())? } else { age(entry.path())? });
+    }
+    Ok(least)
+}
+
 fn age(path: &Utf8Path) -> std::io::Result<Duration> {
-    let modified = fs_err::metadata(path)?.modified()?;
+    let modified = fs_err::symlink_metadata(path)?.modified()?;
     Ok(SystemTime::now().duration_since(modified).unwrap_or_default())
 }
 
@@ -145,5 +169,29 @@ mod tests {
         collect(&results, &cache, &budget).unwrap();
         assert!(!old.path().exists() && kept.path().exists());
         assert!(!cache.join("builds/one").exists() && cache.join("builds/two").exists());
+    }
+
+    #[test]
+    fn what_dead_processes_left_goes_after_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let cache = root.join("cache");
+        let names = [".making-dead", ".making-alive", "dead.infra", "alive.infra"];
+        for name in names {
+            let dir = cache.join("builds").join(name).join("modules");
+            fs_err::create_dir_all(&dir).unwrap();
+            fs_err::write(dir.join("log"), "").unwrap();
+            if name.contains("dead") {
+                let old = SystemTime::now() - 2 * LEFTOVER;
+                for path in [dir.join("log"), dir.clone(), dir.parent().unwrap().to_owned()] {
+                    std::fs::File::open(&path).unwrap().set_modified(old).unwrap();
+                }
+            }
+        }
+        // What a build is writing in stays even where no day is given to results.
+        let budget = Budget { keep_runs: 1, days: 0, all: false, dry_run: false };
+        let removed = collect(&root.join("results"), &cache, &budget).unwrap();
+        let gone: Vec<_> = removed.iter().filter_map(|(path, _)| path.file_name()).collect();
+        assert_eq!(gone, [".making-dead", "dead.infra"]);
     }
 }

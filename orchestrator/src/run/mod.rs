@@ -17,6 +17,7 @@ mod gaps;
 pub mod gc;
 mod history;
 mod host;
+mod host_accel;
 pub mod index;
 mod judge;
 mod log;
