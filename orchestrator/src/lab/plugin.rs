@@ -45,6 +45,7 @@ pub fn plugin_option(plugin: &Utf8Path, symbols: &Utf8Path, out: &Utf8Path) -> S
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Counts, tiny};
     use super::*;
 
     #[test]
@@ -67,6 +68,48 @@ mod tests {
         assert_eq!(install_plugin(cache).unwrap(), path);
         assert_eq!(std::fs::read(&path).unwrap(), PLUGIN);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    /// Runs a guest of a few instructions with the plugin. Without QEMU on this host there is nothing to load it into.
+    #[test]
+    fn qemu_loads_it_and_it_counts() {
+        const QEMU: &str = "qemu-system-x86_64";
+        if std::process::Command::new(QEMU).arg("--version").output().is_err() {
+            eprintln!("{QEMU} is not installed: the plugin was not loaded");
+            return;
+        }
+        let mark = |command: u16| [&[0x0f, 0x1f, 0x84, 0x00][..], &command.to_le_bytes(), &[0x4d, 0x4d]].concat();
+        let code = [
+            mark(1), // phase 2
+            mark(0),
+            mark(0x100),
+            vec![0xb9, 0xe8, 0x03, 0x00, 0x00], // mov ecx, 1000
+            vec![0xe2, 0xfe],                   // loop to itself
+            mark(0x101),
+            vec![0xb0, tiny::SIGN, 0xe6, 0xf4, 0xf4], // mov al, SIGN; out 0xf4, al; hlt
+        ]
+        .concat();
+        let dir = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(dir.path()).unwrap();
+        let plugin = install_plugin(dir).unwrap();
+        std::fs::write(dir.join("guest"), tiny::image_of(&code)).unwrap();
+        std::fs::write(dir.join("symbols"), "ffffffff81000000 startup_64\n").unwrap();
+        let out = dir.join("counts");
+        let status = std::process::Command::new(QEMU)
+            .args(crate::lab::qemu::base())
+            .args(["-machine", "microvm", "-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off", "-smp", "1"])
+            .args(["-m", "16M", "-monitor", "none", "-serial", "none"])
+            .args(tiny::EXIT_DEVICE)
+            .args(["-plugin", &plugin_option(&plugin, &dir.join("symbols"), &out)])
+            .args(["-kernel", dir.join("guest").as_str()])
+            .stdin(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(tiny::EXIT_CODE));
+        let counts = Counts::read(&std::fs::read(out).unwrap()).unwrap();
+        assert!(counts.complete && counts.rejected.is_empty(), "{:?}", counts.rejected);
+        let window = &counts.windows[&(0, 2)];
+        assert_eq!((window.total, window.functions.get("(user)")), (1001, Some(&1001)));
     }
 
     #[test]

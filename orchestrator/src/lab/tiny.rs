@@ -5,7 +5,7 @@
 //! runs before it.
 
 /// What the guest writes to the `isa-debug-exit` device.
-const SIGN: u8 = 0x2a;
+pub(super) const SIGN: u8 = 0x2a;
 
 /// Exit code of QEMU when the guest came to life: the device shifts the value and sets the lowest bit.
 pub(super) const EXIT_CODE: i32 = ((SIGN as i32) << 1) | 1;
@@ -33,10 +33,15 @@ const NOTE: usize = 24;
 
 /// The image.
 pub(super) fn image() -> Vec<u8> {
+    image_of(&CODE)
+}
+
+/// An image that executes `code`, 32-bit protected mode code that does not depend on where it lies.
+pub(super) fn image_of(code: &[u8]) -> Vec<u8> {
     const XEN_ELFNOTE_PHYS32_ENTRY: u32 = 18;
     let note_at = FILE_HEADER + 2 * PROGRAM_HEADER;
     let code_at = note_at + NOTE;
-    let size = (code_at + CODE.len()) as u64;
+    let size = (code_at + code.len()) as u64;
     let entry = BASE + code_at as u64;
     let mut image = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     let half = |image: &mut Vec<u8>, words: &[u16]| words.iter().for_each(|word| image.extend(word.to_le_bytes()));
@@ -55,7 +60,7 @@ pub(super) fn image() -> Vec<u8> {
     word(&mut image, &[4, 8, XEN_ELFNOTE_PHYS32_ENTRY]);
     image.extend(b"Xen\0");
     long(&mut image, &[entry]);
-    image.extend(CODE);
+    image.extend(code);
     image
 }
 
