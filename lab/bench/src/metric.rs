@@ -126,7 +126,8 @@ const ON_FAULT: Kinds = &[
 
 const SYSTEM: &[(Operation, Kinds)] = &[(Operation::MovePages, &[(Memory::Present, ALL), (Memory::Thp, HUGE_ALL)])];
 
-/// All metrics, those of one place and operation together.
+/// All metrics: small ones first, because much memory that was freed makes later readings restless; of one size, those
+/// of one place and operation together.
 pub fn all() -> Vec<Metric> {
     let mut metrics = Vec::new();
     for (place, table) in [(Place::Private, DEVICE), (Place::Coherent, DEVICE), (Place::System, SYSTEM)] {
@@ -141,6 +142,7 @@ pub fn all() -> Vec<Metric> {
             }
         }
     }
+    metrics.sort_by_key(|metric| metric.size.max(HUGE));
     metrics
 }
 
