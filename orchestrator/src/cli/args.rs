@@ -137,7 +137,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::List(args) => list::list(global, &args),
         Command::Show(args) => show::show(global, &args),
         Command::Log(args) => log::log(global, &args),
-        Command::Gc(args) => gc::gc(global, &args),
+        Command::Gc(args) => gc::gc(global, &args).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();

@@ -1,11 +1,13 @@
-//! Removing what old runs left: run folders, results by key, and on demand build folders and trees.
+//! Removing what old runs left: run folders, results by key, old bases of trees, and on demand build folders and trees.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use tokio_util::sync::CancellationToken;
 
 use super::{RunFolder, read_events};
+use crate::tree::{self, Pruned, TreeError};
 use crate::words::Event;
 
 /// What may stay.
@@ -75,6 +77,36 @@ pub fn collect(
         removed.push((path, bytes));
     }
     Ok(removed)
+}
+
+/// Has every imported tree forget the bases it had before the present one. Gives each tree with what that freed.
+///
+/// # Errors
+/// When a repository cannot be read, or git refuses.
+pub async fn prune_trees(
+    cache: &Utf8Path,
+    dry_run: bool,
+    cancel: &CancellationToken,
+) -> Result<Vec<(String, Pruned)>, PruneError> {
+    let mut all = Vec::new();
+    for (path, _) in entries(&cache.join("trees"))? {
+        let Some(name) = path.file_name().and_then(|name| name.strip_suffix(".git")) else { continue };
+        if let Some(pruned) = tree::prune(cache, name, "1.day.ago", dry_run, cancel).await? {
+            all.push((name.to_owned(), pruned));
+        }
+    }
+    Ok(all)
+}
+
+/// Trees that could not be pruned.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The cache cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A tree's repository is not usable.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
 }
 
 /// Whether a folder of the cache is no result: what a killed build left, or the log of one that ended in trouble of

@@ -288,7 +288,8 @@ fn keep(text: &mut String, line: &str) {
 }
 
 /// `work/linux-6.12/src` and `index` give `work/linux-6.12/src.index`.
-fn beside(dir: &Utf8Path, what: &str) -> Utf8PathBuf {
+/// A file of the worktree that does not lie in it.
+pub(super) fn beside(dir: &Utf8Path, what: &str) -> Utf8PathBuf {
     Utf8PathBuf::from(format!("{dir}.{what}"))
 }
 
