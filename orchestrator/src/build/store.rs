@@ -60,28 +60,10 @@ pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord
 mod tests {
     use super::*;
     use crate::build::testing::folder as testing_folder;
-    use crate::words::{Artefacts, Kind};
+    use crate::words::testing::build_record;
 
     fn record(key: &str) -> BuildRecord {
-        BuildRecord {
-            key: key.into(),
-            revision: Revision::Base,
-            kconfig: "hmm".into(),
-            kind: Kind::Boot,
-            outcome: BuildOutcome::Built,
-            diagnostics: Vec::new(),
-            compiled: Vec::new(),
-            not_compiled: Vec::new(),
-            dropped: Vec::new(),
-            notes: Vec::new(),
-            toolchain: String::new(),
-            artefacts: Artefacts::default(),
-            sandbox: Ok(()),
-            log: "build.log".into(),
-            wall_ms: 1,
-            cpu_ms: 2,
-            replay: String::new(),
-        }
+        BuildRecord { key: key.into(), ..build_record(0, 1) }
     }
 
     #[test]

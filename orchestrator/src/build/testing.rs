@@ -1,8 +1,8 @@
 //! Requests and diagnostics for the tests of this room.
 
 use super::{BuildOptions, BuildRequest};
-use crate::words::testing::kconfig;
-use crate::words::{Diagnostic, Kind, Level, Revision, RevisionCommit, Suite, SuiteStyle, Tool};
+use crate::words::testing::{diagnostic, kconfig};
+use crate::words::{Diagnostic, Kind, Level, Revision, RevisionCommit, Suite, SuiteStyle};
 
 /// A request of kind boot with one fragment and one suite.
 pub(super) fn request() -> BuildRequest {
@@ -43,16 +43,7 @@ pub(super) fn request() -> BuildRequest {
 
 /// A compiler warning.
 pub(super) fn warning(file: &str, line: u32, message: &str, option: &str) -> Diagnostic {
-    Diagnostic {
-        level: Level::Warning,
-        tool: Tool::Compiler,
-        file: file.into(),
-        line,
-        function: None,
-        message: message.into(),
-        option: Some(option.into()),
-        text: format!("{file}:{line}: warning: {message}"),
-    }
+    diagnostic(Level::Warning, file, line, message, Some(option))
 }
 
 /// An empty folder that vanishes with the guard.

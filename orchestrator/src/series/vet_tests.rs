@@ -1,34 +1,12 @@
 //! Hostile and broken patches.
 
 use super::*;
-use crate::words::{Date, Origin, Person};
+use crate::words::testing as words;
 
 fn series(diffs: &[&str]) -> Series {
-    let patches = diffs.iter().enumerate().map(|(at, diff)| Patch {
-        number: at + 1,
-        total: diffs.len(),
-        subject: format!("step {}", at + 1),
-        author: Person { name: "A".to_owned(), email: "a@b.c".to_owned() },
-        date: Date { seconds: 0, offset_minutes: 0 },
-        message: String::new(),
-        diff: (*diff).to_owned(),
-        diff_line: 100,
-        message_id: None,
-        origin: Origin { file: "x.mbox".into(), line: 90 },
-    });
-    Series {
-        name: "x".to_owned(),
-        title: "x".to_owned(),
-        version: None,
-        default_tree: None,
-        upstream: None,
-        cover: None,
-        change_id: None,
-        base_commit: None,
-        prerequisites: Vec::new(),
-        patches: patches.collect(),
-        notes: Vec::new(),
-    }
+    let mut series = words::series("x", diffs);
+    series.patches.iter_mut().for_each(|patch| patch.diff_line = 100);
+    series
 }
 
 /// Patch, line and what of every refusal.

@@ -1,7 +1,8 @@
 use super::*;
 use crate::tree::testing::{MAKEFILE, Scratch, commit as commit_files, recorder, repository, sh_git};
 use crate::tree::{FetchOptions, TreeSpec, fetch, read_file};
-use crate::words::{Date, Origin, Person};
+use crate::words::testing as words;
+use crate::words::{Date, Person};
 
 /// A clone of the tests' own, borrowed as a tree.
 async fn tree_of(scratch: &Scratch, rev: &str) -> Tree {
@@ -12,32 +13,14 @@ async fn tree_of(scratch: &Scratch, rev: &str) -> Tree {
 }
 
 fn series(diffs: &[&str]) -> Series {
-    let total = diffs.len();
-    let patch = |(index, diff): (usize, &&str)| Patch {
-        number: index + 1,
-        total,
-        subject: format!("mm: change {}", index + 1),
-        author: Person { name: "Ánna Author".into(), email: "anna@example.org".into() },
-        date: Date { seconds: 1_700_000_000 + index as i64, offset_minutes: 120 },
-        message: "Why.\n\nSigned-off-by: Ánna Author <anna@example.org>\n".into(),
-        diff: (*diff).to_owned(),
-        diff_line: 10,
-        message_id: None,
-        origin: Origin { file: "x.mbox".into(), line: 1 },
-    };
-    Series {
-        name: "v6/../x".into(),
-        title: "t".into(),
-        version: None,
-        default_tree: None,
-        upstream: None,
-        cover: None,
-        change_id: None,
-        base_commit: None,
-        prerequisites: Vec::new(),
-        patches: diffs.iter().enumerate().map(patch).collect(),
-        notes: Vec::new(),
+    let mut series = words::series("v6/../x", diffs);
+    for (index, patch) in series.patches.iter_mut().enumerate() {
+        patch.author = Person { name: "Ánna Author".into(), email: "anna@example.org".into() };
+        patch.date = Date { seconds: 1_700_000_000 + index as i64, offset_minutes: 120 };
+        patch.message = "Why.\n\nSigned-off-by: Ánna Author <anna@example.org>\n".into();
+        patch.diff_line = 10;
     }
+    series
 }
 
 async fn run(tree: &Tree, series: &Series) -> Result<Applied, ApplyError> {

@@ -1,6 +1,14 @@
 //! Records for tests of every room.
 
-use super::{Fragment, Kconfig, Kind, Profile};
+use super::{
+    Accel, Artefacts, BootEnd, BootRecord, BuildOutcome, BuildRecord, Date, Diagnostic, Fragment, Kconfig, Kind, Level,
+    Origin, Patch, Person, Profile, Revision, Series, TestRecord, Tool, Verdict,
+};
+
+/// Revision `index` of a series of `total` patches.
+pub fn revision(index: usize, total: usize) -> Revision {
+    if index == 0 { Revision::Base } else { Revision::Patch { number: index, total } }
+}
 
 /// A kconfig with one fragment.
 pub fn kconfig(name: &str, kind: Kind) -> Kconfig {
@@ -19,5 +27,103 @@ pub fn kconfig(name: &str, kind: Kind) -> Kconfig {
         cross_compile: String::new(),
         make: Vec::new(),
         boot: (kind == Kind::Boot).then(Default::default),
+    }
+}
+
+/// A good build of revision `index` with nothing in it.
+pub fn build_record(index: usize, total: usize) -> BuildRecord {
+    BuildRecord {
+        key: format!("key-{index}"),
+        revision: revision(index, total),
+        kconfig: "hmm".into(),
+        kind: Kind::Boot,
+        outcome: BuildOutcome::Built,
+        diagnostics: Vec::new(),
+        compiled: Vec::new(),
+        not_compiled: Vec::new(),
+        dropped: Vec::new(),
+        notes: Vec::new(),
+        toolchain: String::new(),
+        artefacts: Artefacts::default(),
+        sandbox: Ok(()),
+        log: "build.log".into(),
+        wall_ms: 1,
+        cpu_ms: 1,
+        replay: "make".into(),
+    }
+}
+
+/// A completed boot of revision `index` with its own selftests, without tests.
+pub fn boot_record(index: usize, total: usize) -> BootRecord {
+    BootRecord {
+        kernel: revision(index, total),
+        selftests: revision(index, total),
+        kconfig: "hmm".into(),
+        machine: "qemu-x86_64".into(),
+        accel: Accel::Tcg,
+        attempt: 1,
+        end: BootEnd::Completed,
+        uname: "6.12.117 #1 SMP".into(),
+        log_checked: Ok(()),
+        tests: Vec::new(),
+        metrics: Vec::new(),
+        remaining: Vec::new(),
+        splats: Vec::new(),
+        dir: format!("boots/{}", revision(index, total).slug()).into(),
+        wall_ms: 1,
+        cpu_ms: 1,
+        replay: "qemu-system-x86_64".into(),
+    }
+}
+
+/// A test with this verdict.
+pub fn test_record(test: &str, verdict: Verdict) -> TestRecord {
+    TestRecord { test: test.into(), verdict, output: format!("# RUN {test}"), guest_ms: 10 }
+}
+
+/// A message of the compiler.
+pub fn diagnostic(level: Level, file: &str, line: u32, message: &str, option: Option<&str>) -> Diagnostic {
+    let word = match level {
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    Diagnostic {
+        level,
+        tool: Tool::Compiler,
+        file: file.into(),
+        line,
+        function: None,
+        message: message.into(),
+        option: option.map(str::to_owned),
+        text: format!("{file}:{line}: {word}: {message}"),
+    }
+}
+
+/// A series with one patch for each diff.
+pub fn series(name: &str, diffs: &[&str]) -> Series {
+    let patches = diffs.iter().enumerate().map(|(at, diff)| Patch {
+        number: at + 1,
+        total: diffs.len(),
+        subject: format!("mm: change {}", at + 1),
+        author: Person { name: "A".into(), email: "a@example.org".into() },
+        date: Date { seconds: 0, offset_minutes: 0 },
+        message: String::new(),
+        diff: (*diff).to_owned(),
+        diff_line: 1,
+        message_id: None,
+        origin: Origin { file: "x.mbox".into(), line: 1 },
+    });
+    Series {
+        name: name.into(),
+        title: "title".into(),
+        version: None,
+        default_tree: None,
+        upstream: None,
+        cover: None,
+        change_id: None,
+        base_commit: None,
+        prerequisites: Vec::new(),
+        patches: patches.collect(),
+        notes: Vec::new(),
     }
 }
