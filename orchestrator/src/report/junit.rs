@@ -39,7 +39,8 @@ pub fn junit(report: &Report) -> String {
     }
     for finding in findings.take(|_| true) {
         let name = format!("{} {}", labels::word(&finding.kind), finding.revision);
-        let name = finding.test.as_ref().map(|test| format!("{name} {test}")).unwrap_or(name);
+        let about = finding.test.as_ref().or(finding.metric.as_ref());
+        let name = about.map(|about| format!("{name} {about}")).unwrap_or(name);
         let case = with_findings(TestCase::new(name, TestCaseStatus::success()), &[finding]);
         suites.add(&finding.tree, finding.kconfig.as_deref(), case);
     }
@@ -102,7 +103,9 @@ fn is_of_build(finding: &Finding, cell: &BuildCell) -> bool {
         | FindingKind::Panic
         | FindingKind::Hang
         | FindingKind::BootFailed
-        | FindingKind::FlakyTest => false,
+        | FindingKind::FlakyTest
+        | FindingKind::MetricRegressed
+        | FindingKind::MetricImproved => false,
     };
     about_builds
         && finding.tree == cell.tree

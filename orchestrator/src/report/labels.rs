@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::model::{BootRow, BuildCell, RunVerdict};
-use crate::words::{BootEnd, BuildOutcome, Change, Crash, Rate, Severity, UnitKind, Verdict};
+use crate::words::{
+    BootEnd, BuildOutcome, Change, Clock, Crash, MetricChange, Part, Rate, Severity, UnitKind, Verdict,
+};
 
 /// What a colour means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,44 @@ pub fn change_meaning(change: Change) -> &'static str {
         Change::Fixed => "bad on the base, good with the series",
         Change::NewPass => "new with the series, and good",
         Change::StillPassing => "good on both",
+    }
+}
+
+/// What two sides of a metric say together.
+pub fn metric_change(change: MetricChange) -> Label {
+    match change {
+        MetricChange::Regressed => Label::new("✗", "REGRESSED", Tone::Bad),
+        MetricChange::Improved => Label::new("✓", "IMPROVED", Tone::Good),
+        MetricChange::Unchanged => Label::new("=", "UNCHANGED", Tone::Dim),
+        MetricChange::New => Label::new("+", "NEW", Tone::Dim),
+        MetricChange::Vanished => Label::new("∅", "VANISHED", Tone::Warn),
+        MetricChange::NotEnoughData => Label::new("?", "NOT-ENOUGH-DATA", Tone::Warn),
+    }
+}
+
+/// What a clock measures, as it stands before the numbers.
+pub fn clock(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Instructions => "instruction clock",
+        Clock::Wall => "wall clock",
+    }
+}
+
+/// What a clock does not see, one sentence.
+pub fn blind(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Instructions => {
+            "Executed instructions are counted: caches, TLB and contention between CPUs are not seen."
+        }
+        Clock::Wall => "Elapsed time of this machine and no other; what else ran on it is in the numbers.",
+    }
+}
+
+/// What belongs behind the name of a metric of which only a part is looked at.
+pub fn part(part: Part) -> &'static str {
+    match part {
+        Part::Whole => "",
+        Part::WithoutCopy => " without copies",
     }
 }
 

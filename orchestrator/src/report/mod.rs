@@ -10,6 +10,7 @@ mod junit;
 mod labels;
 mod markdown;
 pub mod model;
+mod numbers;
 mod terminal;
 mod view;
 

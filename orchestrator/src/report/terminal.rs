@@ -1,5 +1,7 @@
 //! The report on a terminal: verdict first, then what a person has to know to act.
 
+mod metrics;
+
 use super::harmless::harmless;
 use super::labels::{self, Label, Tone};
 use super::model::{Report, TreeInfo};
@@ -25,6 +27,7 @@ pub fn terminal(report: &Report, columns: usize, styles: &Styles) -> String {
     findings(&mut page, &report);
     builds(&mut page, &report);
     test_tables(&mut page, &report);
+    metrics::metrics(&mut page, &report);
     coverage(&mut page, &report);
     foot(&mut page, &report);
     if !report.findings.is_empty() {

@@ -70,6 +70,9 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
         builds: inputs.trees.iter().flat_map(|tree| build_cells(context, tree)).collect(),
         tests,
         boots: inputs.trees.iter().flat_map(|tree| boot_rows(context, tree)).collect(),
+        metrics: Vec::new(),
+        walks: Vec::new(),
+        metric_history: Vec::new(),
     };
     (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.interrupted);
     report

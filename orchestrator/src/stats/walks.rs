@@ -9,7 +9,7 @@ use super::compare::{Place, judge, unit};
 use super::outcome::Outcome;
 use super::sides::{Sides, side};
 use super::wall::Candidate;
-use crate::words::{MetricSamples, OperationComparison};
+use crate::words::{MetricName, MetricSamples, OperationComparison};
 
 /// One walk.
 const ONE_WALK: &str = "migrate-on-fault";
@@ -17,35 +17,9 @@ const ONE_WALK: &str = "migrate-on-fault";
 /// Two walks.
 const TWO_WALKS: &str = "fault-then-migrate";
 
-/// The parts of a metric's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Name<'a> {
-    /// Everything before the device, with its dot: the suite.
-    suite: &'a str,
-    device: &'a str,
-    operation: &'a str,
-    memory: &'a str,
-    size: &'a str,
-}
-
-impl<'a> Name<'a> {
-    /// `hmm-bench.private.to-device.present-2M`; `None` for names built otherwise.
-    fn parse(metric: &'a str) -> Option<Self> {
-        let (rest, what) = metric.rsplit_once('.')?;
-        let (memory, size) = what.rsplit_once('-')?;
-        let (rest, operation) = rest.rsplit_once('.')?;
-        let (suite, device) = match rest.rfind('.') {
-            Some(dot) => rest.split_at(dot + 1),
-            None => ("", rest),
-        };
-        Some(Name { suite, device, operation, memory, size })
-    }
-
-    /// The metric that does the same in two walks.
-    fn other(self) -> Option<String> {
-        let Name { suite, device, operation, memory, size } = self;
-        (operation == ONE_WALK).then(|| format!("{suite}{device}.{TWO_WALKS}.{memory}-{size}"))
-    }
+/// The metric that does the same in two walks; `None` for any other operation than one walk.
+fn other(name: MetricName<'_>) -> Option<String> {
+    (name.operation == ONE_WALK).then(|| MetricName { operation: TWO_WALKS, ..name }.to_string())
 }
 
 /// Compares one walk with two for every device, memory and size that one side measured both ways; empty where the
@@ -55,12 +29,12 @@ pub fn walks(place: Place<'_>, boots: &[Vec<MetricSamples>]) -> Vec<OperationCom
     let mut pairs = Vec::new();
     for samples in boots.iter().flatten() {
         let one = samples.metric.as_str();
-        let Some(name) = Name::parse(one) else { continue };
+        let Some(name) = MetricName::parse(one) else { continue };
         if seen.contains(&one) {
             continue;
         }
         seen.push(one);
-        let Some(other) = name.other() else { continue };
+        let Some(other) = other(name) else { continue };
         let sides = Sides::between(&other, boots, one, boots);
         if sides.base.is_empty() || sides.patched.is_empty() {
             continue;
@@ -82,7 +56,12 @@ pub fn walks(place: Place<'_>, boots: &[Vec<MetricSamples>]) -> Vec<OperationCom
     rows
 }
 
-fn row(place: Place<'_>, name: Name<'_>, candidate: &Candidate<'_>, outcome: Outcome) -> Option<OperationComparison> {
+fn row(
+    place: Place<'_>,
+    name: MetricName<'_>,
+    candidate: &Candidate<'_>,
+    outcome: Outcome,
+) -> Option<OperationComparison> {
     let Candidate { sides, part, .. } = candidate;
     Some(OperationComparison {
         tree: place.tree.to_owned(),
@@ -114,14 +93,11 @@ mod tests {
     const PLACE: Place<'static> = Place { tree: "t", kconfig: "hmm", machine: "qemu", clock: Clock::Instructions };
 
     #[test]
-    fn names() {
-        let name =
-            Name { suite: "hmm-bench.", device: "private", operation: "to-device", memory: "cow-zero", size: "2M" };
-        assert_eq!(Name::parse("hmm-bench.private.to-device.cow-zero-2M"), Some(name));
-        assert_eq!(Name::parse("private.to-device.cow-zero-2M"), Some(Name { suite: "", ..name }));
-        for other in ["", "x", "a.b", "a.b.c", "hmm.hmm_device_private.anon_read"] {
-            assert_eq!(Name::parse(other).and_then(Name::other), None, "{other}");
-        }
+    fn what_does_the_same() {
+        let other_of = |metric: &str| other(MetricName::parse(metric).unwrap());
+        let two = "s.private.fault-then-migrate.absent-write-4K".to_owned();
+        assert_eq!(other_of("s.private.migrate-on-fault.absent-write-4K"), Some(two));
+        assert_eq!(other_of("s.private.to-device.cow-2M"), None);
     }
 
     #[test]

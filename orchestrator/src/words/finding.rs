@@ -37,6 +37,10 @@ pub enum FindingKind {
     BootFailed,
     /// A test fails only sometimes, on a side; the rates are given.
     FlakyTest,
+    /// A metric costs more with the series, more than noise can explain.
+    MetricRegressed,
+    /// A metric costs less with the series; always a notice.
+    MetricImproved,
 }
 
 /// How a finding weighs in the verdict.

@@ -69,6 +69,42 @@ pub struct MetricSamples {
     pub functions: Vec<FunctionCount>,
 }
 
+/// The parts of a metric's name: `hmm-bench.private.to-device.present-2M`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricName<'a> {
+    /// The suite with its dot, `hmm-bench.`; empty where the name has none.
+    pub suite: &'a str,
+    /// `private`, `coherent`, `system`.
+    pub device: &'a str,
+    /// `to-device`.
+    pub operation: &'a str,
+    /// `present`, `absent-write`.
+    pub memory: &'a str,
+    /// `2M`.
+    pub size: &'a str,
+}
+
+impl<'a> MetricName<'a> {
+    /// Takes a name apart; `None` for names built otherwise.
+    pub fn parse(metric: &'a str) -> Option<Self> {
+        let (rest, what) = metric.rsplit_once('.')?;
+        let (memory, size) = what.rsplit_once('-')?;
+        let (rest, operation) = rest.rsplit_once('.')?;
+        let (suite, device) = match rest.rfind('.') {
+            Some(dot) => rest.split_at(dot + 1),
+            None => ("", rest),
+        };
+        Some(MetricName { suite, device, operation, memory, size })
+    }
+}
+
+impl std::fmt::Display for MetricName<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let MetricName { suite, device, operation, memory, size } = self;
+        write!(f, "{suite}{device}.{operation}.{memory}-{size}")
+    }
+}
+
 /// What a comparison of a metric came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -245,4 +281,22 @@ pub struct HistoryPoint {
     pub base: Option<f64>,
     /// Median cost of one page with the series.
     pub patched: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_apart_and_together() {
+        let name = "hmm-bench.private.to-device.absent-write-2M";
+        let parts = MetricName::parse(name).unwrap();
+        assert_eq!((parts.suite, parts.device, parts.operation), ("hmm-bench.", "private", "to-device"));
+        assert_eq!((parts.memory, parts.size), ("absent-write", "2M"));
+        assert_eq!(parts.to_string(), name);
+        assert_eq!(MetricName::parse("private.to-device.thp-2M").unwrap().suite, "");
+        for other in ["", "x", "a.b", "a.b.c", "hmm.hmm_device_private.anon_read"] {
+            assert_eq!(MetricName::parse(other), None, "{other}");
+        }
+    }
 }

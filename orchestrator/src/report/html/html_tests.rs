@@ -167,3 +167,45 @@ fn tree_that_could_not_be_had() {
     let page = html(&fixtures::tree_missing());
     insta::assert_snapshot!(part(&page, r#"<section id="series""#, "</section>"));
 }
+
+#[test]
+fn metrics_are_on_the_page_with_what_they_do_not_see() {
+    let report = fixtures::measured();
+    let page = html(&report);
+    let section = part(&page, r#"<section id="metrics""#, "</section>");
+    for row in &report.metrics {
+        assert!(section.contains(&row.metric), "{}", row.metric);
+    }
+    for row in report.metrics.iter().flat_map(|row| &row.functions) {
+        assert!(section.contains(&row.function), "{}", row.function);
+    }
+    for sentence in ["caches, TLB and contention", "p = 0.0004", "patch 2/6 +1.2%", "4 boots of the base and 12"] {
+        assert!(section.contains(sentence), "{sentence}");
+    }
+    assert_eq!(section.matches("<figure class=\"chart\">").count(), 9);
+    assert!(!section.contains("NaN") && !section.contains("inf%"));
+    assert!(!html(&fixtures::clean()).contains("id=\"metrics\""));
+}
+
+#[test]
+fn one_row_of_the_forest() {
+    let page = html(&fixtures::measured());
+    let rows = part(&page, r#"<table class="wide forest">"#, "</table>");
+    insta::assert_snapshot!(part(rows, "<tbody>", "</tr>"));
+}
+
+#[test]
+fn odd_numbers_draw_something() {
+    let mut report = fixtures::measured();
+    for (index, row) in report.metrics.iter_mut().enumerate() {
+        let cost = [0.0, 1e-9, 1e18][index % 3];
+        if let (Some(base), Some(effect)) = (&mut row.base, &mut row.effect) {
+            base.median = cost;
+            (effect.estimate, effect.low, effect.high) = (cost, -cost, cost);
+            effect.visible = 0.0;
+        }
+    }
+    let page = html(&report);
+    assert_eq!(unbalanced(body(&page)), Vec::<String>::new());
+    assert!(!page.contains("NaN") && !page.contains("inf"), "a coordinate is no number");
+}

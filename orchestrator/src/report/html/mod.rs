@@ -1,8 +1,11 @@
 //! The report as one self-contained page: no script, nothing loaded from anywhere, light and dark, narrow and wide.
 
 mod builds;
+mod charts;
 mod link;
+mod metrics;
 mod page;
+mod plot;
 mod test_tables;
 
 use askama::Template;

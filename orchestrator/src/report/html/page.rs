@@ -6,7 +6,9 @@ use super::super::model::{
 };
 use super::super::view;
 use super::builds::{GridView, ReasonView, ReplayView, grids, reasons, replays};
+use super::charts::ChartView;
 use super::link;
+use super::metrics::{MetricsView, histories, metrics};
 use super::test_tables::{ChangeView, ChangedView, MatrixView, TableView, changed, changes, matrices, table};
 use crate::term::text::{clock, count, duration};
 use crate::words::{Evidence, Finding};
@@ -265,6 +267,8 @@ pub struct Page {
     pub changes: Vec<ChangeView>,
     pub changed: Vec<ChangedView>,
     pub matrices: Vec<MatrixView>,
+    pub metrics: Vec<MetricsView>,
+    pub histories: Vec<ChartView>,
     pub missing: Vec<MissingView>,
     pub coverage: Vec<Fact>,
     pub boots: Vec<BootView>,
@@ -283,23 +287,28 @@ impl Page {
     pub fn new(report: &Report) -> Page {
         let all = view::changed(report);
         let tests: usize = report.tests.iter().map(|table| table.rows.len()).sum();
+        let measured = report.metrics.len() + report.walks.len();
         let jump = |id, text, count| Jump { id, text, count };
         Page {
             title: format!("{}: {}", report.series.name, labels::run(report.verdict).word.to_lowercase()),
             verdict: labels::run(report.verdict).into(),
             headline: report.headline.clone(),
             facts: head_facts(report),
-            jumps: vec![
-                jump("findings", "Findings", Some(report.findings.len())),
-                jump("series", "Series and trees", None),
-                jump("builds", "Builds", Some(report.builds.len())),
-                jump("tests", "Tests", Some(tests)),
-                jump("missing", "Not covered", Some(report.coverage.not_covered.len())),
-                jump("boots", "Boots", Some(report.boots.len())),
-                jump("base", "Base", None),
-                jump("again", "Reproduce", None),
-                jump("host", "Host and time", None),
-            ],
+            jumps: [
+                Some(jump("findings", "Findings", Some(report.findings.len()))),
+                Some(jump("series", "Series and trees", None)),
+                Some(jump("builds", "Builds", Some(report.builds.len()))),
+                Some(jump("tests", "Tests", Some(tests))),
+                (measured > 0).then(|| jump("metrics", "Metrics", Some(report.metrics.len()))),
+                Some(jump("missing", "Not covered", Some(report.coverage.not_covered.len()))),
+                Some(jump("boots", "Boots", Some(report.boots.len()))),
+                Some(jump("base", "Base", None)),
+                Some(jump("again", "Reproduce", None)),
+                Some(jump("host", "Host and time", None)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             findings: report.findings.iter().enumerate().map(|(index, f)| finding(index, f)).collect(),
             no_findings: match report.verdict {
                 RunVerdict::Clean | RunVerdict::Findings => "None.",
@@ -317,6 +326,8 @@ impl Page {
             changes: changes(report),
             changed: all.iter().enumerate().map(|(index, entry)| changed(report, index, entry)).collect(),
             matrices: matrices(report, &all),
+            metrics: metrics(report),
+            histories: histories(report),
             missing: missing(report),
             coverage: coverage(report),
             boots: report.boots.iter().map(boot).collect(),

@@ -1,6 +1,7 @@
 //! The report as Markdown: `report.md`, also the draft of a mail or of a comment on a pull request.
 
 mod escape;
+mod metrics;
 
 use escape::{block, cell_code, code, text};
 
@@ -22,6 +23,7 @@ pub fn markdown(report: &Report) -> String {
     findings(&mut out, &report);
     builds(&mut out, &report);
     tests(&mut out, &report);
+    metrics::metrics(&mut out, &report);
     coverage(&mut out, &report);
     foot(&mut out, &report);
     out

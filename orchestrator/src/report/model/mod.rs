@@ -23,7 +23,7 @@ pub use series::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::words::Finding;
+use crate::words::{Finding, MetricComparison, MetricHistory, OperationComparison};
 
 /// Name and version of the format, the first thing in the file.
 pub const SCHEMA: &str = "orchestrator-report/1";
@@ -55,7 +55,7 @@ impl RunVerdict {
 }
 
 /// Everything one run has to say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -83,4 +83,13 @@ pub struct Report {
     pub tests: Vec<TestTable>,
     /// One entry per attempt at a boot, and one per boot that an identical image made unnecessary.
     pub boots: Vec<BootRow>,
+    /// One entry per metric and part of its cost, and per tree, kconfig and machine that measured it.
+    #[serde(default)]
+    pub metrics: Vec<MetricComparison>,
+    /// What one walk of the page tables costs beside two, on the patched kernel.
+    #[serde(default)]
+    pub walks: Vec<OperationComparison>,
+    /// What metrics cost in earlier runs and in this one, where earlier runs measured them.
+    #[serde(default)]
+    pub metric_history: Vec<MetricHistory>,
 }

@@ -1,0 +1,269 @@
+//! The metrics of the page: tables with the interval of every effect drawn into them.
+
+use super::super::labels;
+use super::super::model::Report;
+use super::super::numbers::{self, Measured, delta, signed, spread, value};
+use super::charts::{ChartView, costs, history};
+use super::page::Mark;
+use super::plot::{Scale, coordinate};
+use crate::words::{Effect, FunctionChange, MetricChange, MetricComparison, MetricSide, OperationComparison};
+
+/// Functions shown of one metric.
+const MAX_FUNCTIONS: usize = 12;
+
+/// Metrics whose functions are shown.
+const MAX_BARS: usize = 24;
+
+/// Metrics that did not change are drawn on an axis of at most this many times the smallest visible change: a large
+/// one must not hide how close the others lie together.
+const NARROW: f64 = 6.0;
+
+/// All metrics of one place.
+pub struct MetricsView {
+    pub place: String,
+    pub clock: &'static str,
+    pub about: String,
+    pub blind: &'static str,
+    pub unit: String,
+    pub counts: Vec<(usize, Mark)>,
+    pub changed: ForestView,
+    pub all: ForestView,
+    pub walks: ForestView,
+    pub bars: Vec<BarsView>,
+    pub costs: Vec<ChartView>,
+}
+
+/// A table with an axis.
+pub struct ForestView {
+    pub heads: [&'static str; 2],
+    pub zero: String,
+    pub ticks: Vec<(String, String)>,
+    pub range: String,
+    pub rows: Vec<RowView>,
+}
+
+/// A row of such a table.
+pub struct RowView {
+    pub mark: Mark,
+    pub name: String,
+    pub part: &'static str,
+    pub base: String,
+    pub base_spread: String,
+    pub change: String,
+    pub interval: String,
+    pub patched: String,
+    pub patched_spread: String,
+    pub plot: Option<PlotView>,
+    pub remarks: Vec<String>,
+}
+
+/// An effect on the axis; all numbers are per cent of its width.
+pub struct PlotView {
+    pub band: (String, String),
+    pub low: String,
+    pub high: String,
+    pub dot: String,
+    /// `◀` or `▶` when the effect lies beyond the axis.
+    pub beyond: &'static str,
+    pub beyond_at: &'static str,
+}
+
+/// The functions of one metric.
+pub struct BarsView {
+    pub name: String,
+    pub change: String,
+    pub rows: Vec<BarView>,
+    pub more: usize,
+    pub open: bool,
+}
+
+/// One function; positions are per cent of the width.
+pub struct BarView {
+    pub function: String,
+    pub base: String,
+    pub patched: String,
+    pub delta: String,
+    pub class: &'static str,
+    pub x: String,
+    pub width: String,
+}
+
+/// The metrics of all places.
+pub fn metrics(report: &Report) -> Vec<MetricsView> {
+    numbers::measured(report).iter().map(of_place).collect()
+}
+
+/// What metrics cost in earlier runs: those that changed first.
+pub fn histories(report: &Report) -> Vec<ChartView> {
+    let changed = |metric: &str| report.metrics.iter().any(|row| row.metric == metric && numbers::is_change(row));
+    let mut all: Vec<_> = report.metric_history.iter().filter(|history| history.points.len() > 1).collect();
+    all.sort_by_key(|history| !changed(&history.metric));
+    all.into_iter().filter_map(history).take(MAX_BARS).collect()
+}
+
+fn of_place(place: &Measured<'_>) -> MetricsView {
+    let changed = place.changed();
+    let count = |(change, n): (MetricChange, usize)| (n, labels::metric_change(change).into());
+    let row_effects = |rows: &[&MetricComparison]| rows.iter().filter_map(|row| row.effect).collect::<Vec<_>>();
+    let heads = ["base", "patched"];
+    let narrow = place.visible().map_or(f64::INFINITY, |(least, _)| least * NARROW);
+    let walks: Vec<Effect> = place.walks.iter().filter_map(|walk| walk.effect).collect();
+    MetricsView {
+        place: place.place(),
+        clock: labels::clock(place.clock),
+        about: format!("{}. {}", place.effort(), place.visible_text()),
+        blind: labels::blind(place.clock),
+        unit: place.rows.first().map(|row| row.unit.clone()).unwrap_or_default(),
+        counts: place.counts().into_iter().map(count).collect(),
+        changed: forest(heads, &row_effects(&changed), f64::INFINITY, |scale| {
+            changed.iter().map(|row| metric_row(row, scale)).collect()
+        }),
+        all: forest(heads, &row_effects(&place.rows), narrow, |scale| {
+            place.rows.iter().map(|row| metric_row(row, scale)).collect()
+        }),
+        walks: forest(["otherwise", "one walk"], &walks, f64::INFINITY, |scale| {
+            place.walks.iter().map(|row| walk_row(row, scale)).collect()
+        }),
+        bars: functions_of(&changed).into_iter().enumerate().map(|(index, row)| bars(index, row)).collect(),
+        costs: costs(&place.rows),
+    }
+}
+
+/// The changed metrics whose functions are known. Both parts of a metric have the same ones: one is enough.
+fn functions_of<'a>(changed: &[&'a MetricComparison]) -> Vec<&'a MetricComparison> {
+    let mut shown: Vec<&MetricComparison> = Vec::new();
+    for row in changed.iter().filter(|row| !row.functions.is_empty()) {
+        if shown.len() < MAX_BARS && shown.iter().all(|known| known.metric != row.metric) {
+            shown.push(row);
+        }
+    }
+    shown
+}
+
+/// A table on an axis that holds all intervals and what would have been visible, but no more than `most` to a side.
+fn forest(
+    heads: [&'static str; 2],
+    effects: &[Effect],
+    most: f64,
+    rows: impl FnOnce(&Scale) -> Vec<RowView>,
+) -> ForestView {
+    let reach = |side: fn(&Effect) -> f64| {
+        let far = effects.iter().map(|effect| side(effect).max(effect.visible)).fold(0.001, f64::max);
+        far.min(most) * 1.05
+    };
+    let (low, high) = (-reach(|effect| -effect.low), reach(|effect| effect.high));
+    let scale = Scale::linear(low, high);
+    ForestView {
+        heads,
+        zero: place_of(&scale, 0.0),
+        ticks: scale.ticks(4).into_iter().map(|tick| (place_of(&scale, tick), signed(tick))).collect(),
+        range: format!("{} to {}", signed(low), signed(high)),
+        rows: rows(&scale),
+    }
+}
+
+fn place_of(scale: &Scale, value: f64) -> String {
+    coordinate(scale.at(value) * 100.0)
+}
+
+fn plot(scale: &Scale, effect: &Effect) -> PlotView {
+    let (from, to) = (scale.at(-effect.visible) * 100.0, scale.at(effect.visible) * 100.0);
+    let (beyond, beyond_at) = match (scale.holds(effect.estimate), effect.estimate > 0.0) {
+        (true, _) => ("", ""),
+        (false, true) => ("▶", "100"),
+        (false, false) => ("◀", "0"),
+    };
+    PlotView {
+        band: (coordinate(from), coordinate(to - from)),
+        low: place_of(scale, effect.low),
+        high: place_of(scale, effect.high),
+        dot: place_of(scale, effect.estimate),
+        beyond,
+        beyond_at,
+    }
+}
+
+fn sides(base: Option<&MetricSide>) -> (String, String) {
+    base.map_or((String::new(), String::new()), |side| (value(side.median), spread(side.spread)))
+}
+
+fn metric_row(row: &MetricComparison, scale: &Scale) -> RowView {
+    let (base, base_spread) = sides(row.base.as_ref());
+    let (patched, patched_spread) = sides(row.patched.as_ref());
+    let step = |step: &crate::words::MetricStep| format!("{}: {}", numbers::step(step), step.patch.subject);
+    let mut remarks: Vec<String> = row.steps.iter().map(step).collect();
+    let p = row.effect.and_then(|effect| effect.p);
+    remarks.extend(p.filter(|p| *p <= 0.05).map(|p| format!("p = {p:.4}, corrected for all metrics")));
+    remarks.extend(row.note.clone());
+    RowView {
+        mark: labels::metric_change(row.change).into(),
+        name: row.metric.clone(),
+        part: labels::part(row.part),
+        base,
+        base_spread,
+        change: row.effect.map(|effect| signed(effect.estimate)).unwrap_or_default(),
+        interval: row.effect.map(|effect| numbers::interval(&effect)).unwrap_or_default(),
+        patched,
+        patched_spread,
+        plot: row.effect.map(|effect| plot(scale, &effect)),
+        remarks,
+    }
+}
+
+fn walk_row(row: &OperationComparison, scale: &Scale) -> RowView {
+    let (base, base_spread) = sides(Some(&row.two));
+    let (patched, patched_spread) = sides(Some(&row.one));
+    RowView {
+        mark: walk_mark(row.change),
+        name: format!("{} {}-{}, instead of {}", row.device, row.memory, row.size, row.two_operation),
+        part: labels::part(row.part),
+        base,
+        base_spread,
+        change: row.effect.map(|effect| signed(effect.estimate)).unwrap_or_default(),
+        interval: row.effect.map(|effect| numbers::interval(&effect)).unwrap_or_default(),
+        patched,
+        patched_spread,
+        plot: row.effect.map(|effect| plot(scale, &effect)),
+        remarks: row.note.iter().cloned().collect(),
+    }
+}
+
+/// Nothing regressed or improved here: one operation of one kernel is set against another one.
+fn walk_mark(change: MetricChange) -> Mark {
+    let word = match change {
+        MetricChange::Regressed => "dearer",
+        MetricChange::Improved => "cheaper",
+        MetricChange::Unchanged => "the same",
+        MetricChange::New | MetricChange::Vanished | MetricChange::NotEnoughData => "not enough data",
+    };
+    Mark { word: word.to_owned(), ..labels::metric_change(change).into() }
+}
+
+fn bars(index: usize, row: &MetricComparison) -> BarsView {
+    let difference = |function: &FunctionChange| function.patched - function.base;
+    let most = row.functions.iter().map(|function| difference(function).abs()).fold(0.0, f64::max);
+    let scale = Scale::linear(-most, most);
+    let bar = |function: &FunctionChange| {
+        let difference = difference(function);
+        let (from, to) = (scale.at(difference.min(0.0)) * 100.0, scale.at(difference.max(0.0)) * 100.0);
+        BarView {
+            function: function.function.clone(),
+            base: value(function.base),
+            patched: value(function.patched),
+            delta: delta(difference),
+            class: if difference > 0.0 { "bad" } else { "good" },
+            x: coordinate(from),
+            width: coordinate(to - from),
+        }
+    };
+    BarsView {
+        name: row.metric.clone(),
+        change: row
+            .effect
+            .map(|effect| format!("{}{}", signed(effect.estimate), labels::part(row.part)))
+            .unwrap_or_default(),
+        rows: row.functions.iter().take(MAX_FUNCTIONS).map(bar).collect(),
+        more: row.functions.len().saturating_sub(MAX_FUNCTIONS),
+        open: index < 3,
+    }
+}
