@@ -172,7 +172,8 @@ pub fn percent(value: f64) -> String {
     let value = value * 100.0;
     match value.abs() {
         v if v >= 9.95 => format!("{value:.0}%"),
-        v if v >= 0.995 || v < 0.0005 => format!("{value:.1}%"),
+        v if v >= 0.995 => format!("{value:.1}%"),
+        v if v < 0.0005 => "0.0%".to_owned(),
         v if v >= 0.0995 => format!("{value:.2}%"),
         _ => format!("{value:.3}%"),
     }
@@ -180,7 +181,7 @@ pub fn percent(value: f64) -> String {
 
 /// A change with its sign: `+3.1%`, `-12%`.
 pub fn signed(value: f64) -> String {
-    let sign = if value > 0.0 { "+" } else { "" };
+    let sign = if value >= 0.000_005 { "+" } else { "" };
     format!("{sign}{}", percent(value))
 }
 

@@ -103,9 +103,12 @@ fn legend(class: String, kind: usize, text: impl Into<String>) -> LegendView {
     LegendView { class, mark: mark(kind, 1.0, 14.0, 7.0), text: text.into() }
 }
 
+/// A metric and the parts of its name.
+type Named<'a> = (MetricName<'a>, &'a MetricComparison);
+
 /// Cost per page against size, one chart per device and operation, one line per kind of memory and side.
 pub fn costs(rows: &[&MetricComparison]) -> Vec<ChartView> {
-    let mut charts: Vec<((&str, &str), Vec<(MetricName<'_>, &MetricComparison)>)> = Vec::new();
+    let mut charts: Vec<((&str, &str), Vec<Named<'_>>)> = Vec::new();
     for &row in rows.iter().filter(|row| row.part == Part::Whole) {
         let Some(name) = MetricName::parse(&row.metric) else { continue };
         let key = (name.device, name.operation);
@@ -117,7 +120,7 @@ pub fn costs(rows: &[&MetricComparison]) -> Vec<ChartView> {
     charts.into_iter().filter_map(|((device, operation), rows)| cost(device, operation, &rows)).collect()
 }
 
-fn cost(device: &str, operation: &str, rows: &[(MetricName<'_>, &MetricComparison)]) -> Option<ChartView> {
+fn cost(device: &str, operation: &str, rows: &[Named<'_>]) -> Option<ChartView> {
     let mut sizes: Vec<(u64, &str)> = rows.iter().map(|(name, row)| (row.pages, name.size)).collect();
     sizes.sort_unstable();
     sizes.dedup();
