@@ -12,7 +12,7 @@ use super::selftests::selftests;
 use super::session::{Job, Made, Session};
 use super::state::{Found, Marker, State};
 use super::{BuildRequest, ToolchainError, artefacts, compile, key, lookup, relabel, store, toolchain};
-use crate::words::{Artefacts, BuildOutcome, BuildRecord, Kind, Level, NotCompiled};
+use crate::words::{BuildOutcome, BuildRecord, Kind, Level, NotCompiled};
 
 /// Makes what `request` asks for, or finds it in the cache.
 ///
@@ -27,7 +27,7 @@ pub async fn build(request: &BuildRequest) -> BuildRecord {
                 ToolchainError::Missing { .. } => BuildOutcome::NotRun { reason: error.to_string() },
                 ToolchainError::Broken { .. } => BuildOutcome::Infra { reason: error.to_string() },
             };
-            return BuildRecord { outcome, ..blank(request, "", String::new()) };
+            return BuildRecord::unbuilt(request.revision.revision, &request.kconfig, outcome);
         }
     };
     let key = key(request, &tools);
@@ -56,25 +56,10 @@ pub async fn build(request: &BuildRequest) -> BuildRecord {
 
 /// A record with nothing in it yet.
 fn blank(request: &BuildRequest, tools: &str, key: String) -> BuildRecord {
-    BuildRecord {
-        key,
-        revision: request.revision.revision,
-        kconfig: request.kconfig.name.clone(),
-        kind: request.kconfig.kind,
-        outcome: BuildOutcome::Infra { reason: "not begun".to_owned() },
-        diagnostics: Vec::new(),
-        compiled: Vec::new(),
-        not_compiled: Vec::new(),
-        dropped: Vec::new(),
-        notes: Vec::new(),
-        toolchain: tools.to_owned(),
-        artefacts: Artefacts::default(),
-        sandbox: Ok(()),
-        log: "build.log".to_owned(),
-        wall_ms: 0,
-        cpu_ms: 0,
-        replay: String::new(),
-    }
+    let outcome = BuildOutcome::Infra { reason: "not begun".to_owned() };
+    let (toolchain, log) = (tools.to_owned(), "build.log".to_owned());
+    let unbuilt = BuildRecord::unbuilt(request.revision.revision, &request.kconfig, outcome);
+    BuildRecord { key, toolchain, log, ..unbuilt }
 }
 
 /// Does the work in `staging` and fills in `record`, outcome included. An error is trouble of ours.

@@ -130,10 +130,11 @@ impl<'a> BuildStage<'a> {
     async fn have(&self, unit: &str, planned: &Planned<'_>, suites: &[Suite], worktree: &mut Option<Worktree>) -> Made {
         let (context, unit) = (self.context, unit.to_owned());
         let request = self.request(planned, suites, &unit);
+        let unbuilt = |outcome| BuildRecord::unbuilt(planned.revision.revision, planned.kconfig, outcome);
         let tools = match &planned.tools {
             Ok(tools) => tools,
             Err(reason) => {
-                let record = unbuilt(&request, BuildOutcome::NotRun { reason: reason.clone() });
+                let record = unbuilt(BuildOutcome::NotRun { reason: reason.clone() });
                 return self.ended(Unit::start(&context.events, UnitKind::Build, unit, 1), record);
             }
         };
@@ -146,11 +147,11 @@ impl<'a> BuildStage<'a> {
         }
         let work = Unit::start(&context.events, UnitKind::Build, unit, 1);
         if context.cancel.is_cancelled() {
-            let record = unbuilt(&request, BuildOutcome::Infra { reason: "the run was interrupted".to_owned() });
+            let record = unbuilt(BuildOutcome::Infra { reason: "the run was interrupted".to_owned() });
             return self.ended(work, record);
         }
         if let Err(error) = self.switch(worktree, planned.revision).await {
-            let record = unbuilt(&request, BuildOutcome::Infra { reason: error });
+            let record = unbuilt(BuildOutcome::Infra { reason: error });
             return self.ended(work, record);
         }
         let source = worktree.as_ref().map(|worktree| worktree.dir().to_owned()).unwrap_or_default();
@@ -221,29 +222,6 @@ impl<'a> BuildStage<'a> {
             events: self.context.events.clone(),
             cancel: self.context.cancel.clone(),
         }
-    }
-}
-
-/// The record of a build that was not tried.
-fn unbuilt(request: &BuildRequest, outcome: BuildOutcome) -> BuildRecord {
-    BuildRecord {
-        key: String::new(),
-        revision: request.revision.revision,
-        kconfig: request.kconfig.name.clone(),
-        kind: request.kconfig.kind,
-        outcome,
-        diagnostics: Vec::new(),
-        compiled: Vec::new(),
-        not_compiled: Vec::new(),
-        dropped: Vec::new(),
-        notes: Vec::new(),
-        toolchain: String::new(),
-        artefacts: crate::words::Artefacts::default(),
-        sandbox: Err("nothing was built".to_owned()),
-        log: String::new(),
-        wall_ms: 0,
-        cpu_ms: 0,
-        replay: String::new(),
     }
 }
 

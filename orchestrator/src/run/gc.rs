@@ -70,7 +70,7 @@ pub fn collect(
     }
     let mut removed = Vec::new();
     for path in doomed {
-        let bytes = size(&path)?;
+        let bytes = tree::folder_size(&path)?;
         if !budget.dry_run {
             fs_err::remove_dir_all(&path)?;
         }
@@ -165,16 +165,6 @@ fn newest(path: &Utf8Path) -> std::io::Result<Duration> {
 fn age(path: &Utf8Path) -> std::io::Result<Duration> {
     let modified = fs_err::symlink_metadata(path)?.modified()?;
     Ok(SystemTime::now().duration_since(modified).unwrap_or_default())
-}
-
-fn size(path: &Utf8Path) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for entry in path.read_dir_utf8()? {
-        let entry = entry?;
-        let metadata = entry.path().symlink_metadata()?;
-        bytes += if metadata.is_dir() { size(entry.path())? } else { metadata.len() };
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

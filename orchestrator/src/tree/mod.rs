@@ -34,7 +34,7 @@ pub use apply_error::{ApplyError, Conflict};
 pub use error::{SourceFailure, TreeError};
 pub use fetch::{FetchOptions, fetch};
 pub use file::{CloneEntry, DebianEntry, TreesFile, catalogue};
-pub use prune::{Pruned, prune};
+pub use prune::{Pruned, folder_size, prune};
 pub use query::{LogEntry, log, read_file};
 pub use spec::{GitRef, Source, TarballPlace, TreeSpec};
 pub use worktree::{Switched, Worktree, WorktreeError};

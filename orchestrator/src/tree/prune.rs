@@ -47,7 +47,7 @@ pub async fn prune(
         return Ok((!bases.is_empty()).then_some(Pruned { bases: bases.len(), bytes: 0 }));
     }
     let io = |error: std::io::Error| failed(error.to_string());
-    let before = size(&repo).map_err(io)?;
+    let before = folder_size(&repo).map_err(io)?;
     // The index names objects of the revision that was built last. Without it the worktree is compared by content.
     for what in ["index", "state"] {
         match fs_err::remove_file(beside(&worktree, what)) {
@@ -62,7 +62,7 @@ pub async fn prune(
     ] {
         git(&repo, &repo).args(arguments).output(cancel).await.map_err(|error| failed(error.to_string()))?;
     }
-    let bytes = before.saturating_sub(size(&repo).map_err(io)?);
+    let bytes = before.saturating_sub(folder_size(&repo).map_err(io)?);
     Ok(Some(Pruned { bases: bases.len(), bytes }))
 }
 
@@ -88,12 +88,16 @@ fn references(repo: &Repository, pattern: &str) -> Result<Vec<String>, git2::Err
     names
 }
 
-fn size(folder: &Utf8Path) -> std::io::Result<u64> {
+/// Bytes of all files in a folder, links not followed.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn folder_size(folder: &Utf8Path) -> std::io::Result<u64> {
     let mut bytes = 0;
     for entry in folder.read_dir_utf8()? {
         let entry = entry?;
         let data = entry.path().symlink_metadata()?;
-        bytes += if data.is_dir() { size(entry.path())? } else { data.len() };
+        bytes += if data.is_dir() { folder_size(entry.path())? } else { data.len() };
     }
     Ok(bytes)
 }

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Revision};
+use super::{Kconfig, Kind, Revision};
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -176,4 +176,29 @@ pub struct BuildRecord {
     pub cpu_ms: u64,
     /// The command line that repeats it.
     pub replay: String,
+}
+
+impl BuildRecord {
+    /// The record of a build that was not tried, or has only begun.
+    pub fn unbuilt(revision: Revision, kconfig: &Kconfig, outcome: BuildOutcome) -> BuildRecord {
+        BuildRecord {
+            key: String::new(),
+            revision,
+            kconfig: kconfig.name.clone(),
+            kind: kconfig.kind,
+            outcome,
+            diagnostics: Vec::new(),
+            compiled: Vec::new(),
+            not_compiled: Vec::new(),
+            dropped: Vec::new(),
+            notes: Vec::new(),
+            toolchain: String::new(),
+            artefacts: Artefacts::default(),
+            sandbox: Err("nothing was built".to_owned()),
+            log: String::new(),
+            wall_ms: 0,
+            cpu_ms: 0,
+            replay: String::new(),
+        }
+    }
 }

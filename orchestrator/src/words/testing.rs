@@ -1,8 +1,8 @@
 //! Records for tests of every room.
 
 use super::{
-    Accel, Artefacts, BootEnd, BootRecord, BuildOutcome, BuildRecord, Date, Diagnostic, Fragment, Kconfig, Kind, Level,
-    Origin, Patch, Person, Profile, Revision, Series, TestRecord, Tool, Verdict,
+    Accel, BootEnd, BootRecord, BuildOutcome, BuildRecord, Date, Diagnostic, Fragment, Kconfig, Kind, Level, Origin,
+    Patch, Person, Profile, Revision, Series, TestRecord, Tool, Verdict,
 };
 
 /// Revision `index` of a series of `total` patches.
@@ -32,25 +32,8 @@ pub fn kconfig(name: &str, kind: Kind) -> Kconfig {
 
 /// A good build of revision `index` with nothing in it.
 pub fn build_record(index: usize, total: usize) -> BuildRecord {
-    BuildRecord {
-        key: format!("key-{index}"),
-        revision: revision(index, total),
-        kconfig: "hmm".into(),
-        kind: Kind::Boot,
-        outcome: BuildOutcome::Built,
-        diagnostics: Vec::new(),
-        compiled: Vec::new(),
-        not_compiled: Vec::new(),
-        dropped: Vec::new(),
-        notes: Vec::new(),
-        toolchain: String::new(),
-        artefacts: Artefacts::default(),
-        sandbox: Ok(()),
-        log: "build.log".into(),
-        wall_ms: 1,
-        cpu_ms: 1,
-        replay: "make".into(),
-    }
+    let unbuilt = BuildRecord::unbuilt(revision(index, total), &kconfig("hmm", Kind::Boot), BuildOutcome::Built);
+    BuildRecord { key: format!("key-{index}"), sandbox: Ok(()), log: "build.log".into(), ..unbuilt }
 }
 
 /// A completed boot of revision `index` with its own selftests, without tests.
