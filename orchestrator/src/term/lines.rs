@@ -171,7 +171,10 @@ pub fn plain(event: &Event, now: Duration) -> Vec<String> {
             let usual: Option<u64> = pending.iter().map(|unit| unit.usual_ms).sum();
             let usual = usual.filter(|usual| *usual > 0).map(clock);
             let usual = usual.map(|usual| format!("; the others are usually {usual} of work")).unwrap_or_default();
-            format!("plan: {}, of which {reused} are there already{usual}", count(*units as u64, "unit"))
+            // Before anything was looked up, nothing can be said of what is there.
+            let looked_up = *reused > 0 || !pending.is_empty();
+            let known = if looked_up { format!(", of which {reused} are there already") } else { String::new() };
+            format!("plan: {}{known}{usual}", count(*units as u64, "unit"))
         }
         Event::UnitStarted { unit, attempt, kind: _ } => {
             let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };

@@ -59,6 +59,7 @@ fn all_events() -> Vec<Event> {
             resumed: false,
         },
         Event::RunStarted { run: "r".into(), format: 1, command: "orchestrator resume r".into(), resumed: true },
+        Event::Planned { units: 42, reused: 0, pending: Vec::new() },
         Event::Planned { units: 42, reused: 3, pending: Vec::new() },
         Event::Planned { units: 5, reused: 3, pending: vec![usual(60_000), usual(90_000)] },
         started("build/linux-6.12/p3/hmm", UnitKind::Build, 1),
