@@ -87,6 +87,10 @@ impl Outcome {
         finding
     }
 
+    fn metrics(&self) -> impl Iterator<Item = &Value> {
+        self.report["metrics"].as_array().unwrap().iter()
+    }
+
     fn summaries(&self) -> String {
         serde_json::to_string_pretty(&self.report["findings"]).unwrap()
     }
@@ -276,6 +280,49 @@ fn l_a_new_test_that_fails() {
     let outcome = bench.judge("new-test", planted::NEW_TEST_FAILS, &args);
     let finding = outcome.only("new-test-failed", 1);
     assert!(finding["test"].as_str().unwrap().contains("planted_bad"), "{finding}");
+}
+
+/// Metrics that a costlier walk of the page tables shows in, and one that has nothing to do with it.
+const METRICS: [&str; 3] = [
+    "hmm-bench.private.to-device.present-2M",
+    "hmm-bench.coherent.to-device.present-2M",
+    "hmm-bench.private.snapshot.present-2M",
+];
+
+fn few_metrics() -> Vec<&'static str> {
+    let mut args = vec!["--kconfig", "hmm"];
+    args.extend(METRICS.iter().flat_map(|metric| ["--test", metric]));
+    args
+}
+
+#[test]
+#[ignore = "boots a real kernel"]
+fn n_a_costlier_walk() {
+    let outcome = Bench::new().judge("costlier", planted::COSTLIER, &few_metrics());
+    let finding = outcome.only("metric-regressed", 2);
+    assert_eq!(finding["function"], "migrate_vma_collect_pmd", "{finding}");
+    assert!(finding["metric"].as_str().unwrap().ends_with("to-device.present-2M"), "{finding}");
+    let snapshot = outcome.metrics().find(|metric| metric["metric"] == METRICS[2]).unwrap();
+    assert_eq!(snapshot["change"], "unchanged", "{snapshot}");
+}
+
+/// Moved code costs nothing, and a second boot measures the same to the last instruction, with the host busy.
+#[test]
+#[ignore = "boots a real kernel"]
+fn o_moved_code_costs_nothing_and_busy_hosts_measure_the_same() {
+    let bench = Bench::new();
+    let first = bench.judge("moved", planted::ONLY_MOVED, &few_metrics());
+    assert_eq!((first.findings(), first.code), (Vec::new(), 0), "{}", first.summaries());
+    assert!(first.metrics().count() >= METRICS.len(), "everything was measured");
+    let mut hog = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let folder = bench.folder.path().join("moved");
+    let mut args = vec!["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--fresh"];
+    args.extend(few_metrics());
+    let second = bench.run(&args);
+    hog.kill().unwrap();
+    hog.wait().unwrap();
+    assert!(second.boots() > 0, "they were booted anew");
+    assert_eq!(first.report["metrics"], second.report["metrics"]);
 }
 
 /// Kills the program while it builds, resumes, and compares with an uninterrupted run.

@@ -20,6 +20,7 @@ pub(super) fn request() -> BuildRequest {
             about: "about".into(),
             selftest: Some("mm/hmm-tests".into()),
             builtin: None,
+            tests: Vec::new(),
             quick: Vec::new(),
             style: SuiteStyle::KselftestHarness,
             append: Vec::new(),

@@ -8,7 +8,7 @@ use super::{ExitCode, start};
 use crate::run::{self, Options, RunFolder, TreeArgument, TreePlan, debug_log};
 use crate::series::{self, SeriesSource};
 use crate::term;
-use crate::words::Profile;
+use crate::words::{Clock, Profile};
 
 /// Arguments of `run series`.
 #[derive(Debug, Args)]
@@ -36,6 +36,12 @@ pub struct RunArgs {
     /// Build only, boot nothing
     #[arg(long)]
     no_boot: bool,
+    /// Clock of the benchmarks; may be given several times [default: instructions]
+    #[arg(long = "clock", value_name = "CLOCK", conflicts_with = "no_bench")]
+    clocks: Vec<Clock>,
+    /// Run no benchmarks
+    #[arg(long)]
+    no_bench: bool,
     /// Take no result from the cache
     #[arg(long)]
     fresh: bool,
@@ -78,6 +84,7 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
         w1: args.w1,
         sparse: args.sparse,
         no_boot: args.no_boot,
+        clocks: clocks(args.clocks, args.no_bench),
         fresh: args.fresh,
         jobs: args.jobs.map_or(cores, usize::from),
         guests: args.guests.map_or((cores / 2).max(1), usize::from),
@@ -85,6 +92,19 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
     run::select_kconfigs(&places.home, &options).map_err(Failure::usage)?;
     let folder = RunFolder::create(&places.results, &start::command_line(), options, plans).map_err(Failure::infra)?;
     drive(global, &places, folder, &args.watching).await
+}
+
+/// The clocks to measure on, each once.
+fn clocks(mut clocks: Vec<Clock>, none: bool) -> Vec<Clock> {
+    match (none, clocks.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![Clock::Instructions],
+        (false, false) => {
+            clocks.sort_unstable();
+            clocks.dedup();
+            clocks
+        }
+    }
 }
 
 /// Reads the series once for every tree. At least one tree must have it.

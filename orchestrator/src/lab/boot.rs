@@ -18,7 +18,7 @@ use crate::process::{Command, Sandbox, SandboxProbe};
 use crate::words::{Accel, BootEnd, Event};
 
 /// Files of an attempt beside the initramfs and the sockets.
-const FILES: [&str; 5] = ["console.log", "results.jsonl", "qemu.log", "plan.json", record::FILE];
+const FILES: [&str; 6] = ["console.log", "results.jsonl", "qemu.log", "plan.json", qemu::COUNTS, record::FILE];
 
 /// Boots a guest and runs the suites in it.
 ///
@@ -56,7 +56,7 @@ fn is_suspect(boot: &RawBoot) -> bool {
 fn set_aside(dir: &Utf8Path) -> Result<(), String> {
     let aside = dir.join("kvm");
     fs_err::create_dir_all(&aside).map_err(|error| error.to_string())?;
-    for name in FILES {
+    for name in FILES.into_iter().filter(|name| dir.join(name).exists()) {
         fs_err::rename(dir.join(name), aside.join(name)).map_err(|error| error.to_string())?;
     }
     Ok(())
@@ -86,6 +86,7 @@ async fn try_attempt(request: &BootRequest, accel: Accel) -> Result<RawBoot, Str
         accel,
         kernel: &request.kernel,
         command_line: &guest.command_line,
+        counting: request.counting.as_ref(),
     };
     let (command, confined) = confine(parts.command(dir, Results::Live), request, accel);
     let recorder = Mutex::new(Recorder::create(dir, LIMIT)?);
@@ -166,9 +167,10 @@ fn confine(command: Command, request: &BootRequest, with: Accel) -> (Command, Re
             // A QEMU that is named by its path may lie where a home folder is hidden.
             let binary = Utf8Path::new(&request.machine.qemu.binary);
             let program = binary.is_absolute().then(|| binary.to_owned());
+            let counting = request.counting.iter().flat_map(|counting| [&counting.plugin, &counting.symbols]).cloned();
             let sandbox = Sandbox {
                 writable: vec![request.dir.clone()],
-                readable: std::iter::once(request.kernel.clone()).chain(program).collect(),
+                readable: std::iter::once(request.kernel.clone()).chain(program).chain(counting).collect(),
                 hidden: Vec::new(),
                 devices,
             };

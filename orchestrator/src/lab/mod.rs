@@ -40,5 +40,5 @@ pub use counts::{Counts, Window, metric_hash};
 pub use error::LabError;
 pub use files::{machine, suite};
 pub use plugin::{install_plugin, plugin_hash, plugin_option, plugin_path};
-pub use request::{AccelChoice, BootRequest, RawBoot, Selection};
+pub use request::{AccelChoice, BootRequest, Counting, RawBoot, Selection};
 pub use symbols::{SymbolsError, symbol_table};

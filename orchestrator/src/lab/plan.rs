@@ -5,7 +5,7 @@ use orchestrator_protocol::{Expectation, Job, Module, Nodes, PLAN_PATH, Plan, Se
 
 use super::BootRequest;
 use super::initramfs::Archive;
-use crate::words::{Suite, SuiteStyle};
+use crate::words::{Accel, Suite, SuiteStyle};
 
 /// Longest command line an x86 kernel takes, less room for what QEMU adds.
 const COMMAND_LINE_LIMIT: usize = 1900;
@@ -27,7 +27,7 @@ pub(super) struct Guest {
 /// One sentence per thing that cannot work.
 pub(super) fn guest(request: &BootRequest) -> Result<Guest, Vec<String>> {
     let mut problems = Vec::new();
-    let mut files = Vec::new();
+    let mut files = request.files.clone();
     let mut jobs = Vec::new();
     for suite in &request.suites {
         let Some((_, program)) = request.selftests.iter().find(|(name, _)| *name == suite.name) else {
@@ -72,13 +72,24 @@ pub(super) fn guest(request: &BootRequest) -> Result<Guest, Vec<String>> {
         version: VERSION,
         results: request.machine.qemu.results_tty.clone(),
         unload: !modules.is_empty(),
-        nodes: nodes.collect(),
-        settings: settings.collect(),
+        nodes: each_once(nodes),
+        settings: each_once(settings),
         expect: expect.collect(),
         modules,
         jobs,
     };
     Ok(Guest { plan, files, command_line })
+}
+
+/// Suites may want the same thing; it is done once.
+fn each_once<T: PartialEq>(wanted: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once: Vec<T> = Vec::new();
+    for thing in wanted {
+        if !once.contains(&thing) {
+            once.push(thing);
+        }
+    }
+    once
 }
 
 impl Guest {
@@ -113,7 +124,13 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
         return None;
     }
     let style = match suite.style {
-        SuiteStyle::KselftestHarness => Style::KselftestHarness,
+        SuiteStyle::KselftestHarness => {
+            if only.iter().any(String::is_empty) {
+                // The suite's name stands for all of its tests.
+                only.clear();
+            }
+            Style::KselftestHarness
+        }
         SuiteStyle::Ktap => {
             // It cannot run less than all of itself.
             only.clear();
@@ -140,12 +157,17 @@ fn module_name(file: &Utf8PathBuf) -> String {
 /// Parameters that the suites want for a module.
 fn params(request: &BootRequest, module: &str) -> Vec<String> {
     let modules = request.suites.iter().flat_map(|suite| &suite.modules);
-    modules.filter(|wanted| wanted.name == module).flat_map(|wanted| wanted.params.clone()).collect()
+    each_once(modules.filter(|wanted| wanted.name == module).flat_map(|wanted| wanted.params.clone()))
 }
 
 fn command_line(request: &BootRequest, modules: &[Module]) -> Vec<String> {
     // Without this the kernel drops most of the lines that mark where a test begins.
     let mut words = vec!["printk.devkmsg=on".to_owned()];
+    match request.accel {
+        Accel::Kvm | Accel::Tcg => {}
+        // Where things lie in memory must not be left to chance.
+        Accel::Icount => words.extend(["nokaslr".to_owned(), "norandmaps".to_owned()]),
+    }
     let mut add = |word: String| {
         if !words.contains(&word) {
             words.push(word);

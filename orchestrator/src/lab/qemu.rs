@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 
+use super::Counting;
 use super::sockets;
 use crate::process::Command;
 use crate::words::{Accel, BootSpec, QemuMachine};
@@ -31,7 +32,12 @@ pub(super) struct Guest<'a> {
     pub kernel: &'a Utf8Path,
     /// Kernel command line.
     pub command_line: &'a str,
+    /// Counts instructions by function, when somebody wants to know.
+    pub counting: Option<&'a Counting>,
 }
+
+/// File in the boot folder into which the plugin counts.
+pub(super) const COUNTS: &str = "counts.jsonl";
 
 impl Guest<'_> {
     /// The QEMU command, run in the boot folder `dir`; the kernel's console is its standard output.
@@ -49,8 +55,11 @@ impl Guest<'_> {
         };
         add("-machine", machine.clone());
         add("-accel", accel(self.accel).to_owned());
-        add("-cpu", self.machine.cpu.clone());
-        add("-smp", self.spec.cpus.to_string());
+        for (name, value) in clock(self.accel) {
+            add(name, value.to_owned());
+        }
+        add("-cpu", cpu(self.machine, self.accel));
+        add("-smp", if self.accel == Accel::Icount { 1 } else { self.spec.cpus }.to_string());
         add("-m", format!("{}M", self.spec.memory_mib));
         for (name, value) in numa(self.spec) {
             add(name, value);
@@ -69,6 +78,10 @@ impl Guest<'_> {
                 add("-chardev", "file,id=results,path=replay.jsonl".to_owned());
                 add("-device", "isa-serial,chardev=results".to_owned());
             }
+        }
+        if let Some(counting) = self.counting {
+            let Counting { plugin, symbols } = counting;
+            add("-plugin", format!("file={plugin},symbols={symbols},out={COUNTS}"));
         }
         add("-kernel", self.kernel.to_string());
         add("-initrd", INITRAMFS.to_owned());
@@ -91,6 +104,25 @@ pub(super) fn accel(accel: Accel) -> &'static str {
         Accel::Kvm => "kvm",
         Accel::Tcg => "tcg,thread=multi",
         Accel::Icount => "tcg,thread=single",
+    }
+}
+
+/// Time made from executed instructions, from a date that never changes, with a seed that never changes: two boots of
+/// the same files are then the same, instruction by instruction, whatever else the host does.
+fn clock(accel: Accel) -> Vec<(&'static str, &'static str)> {
+    match accel {
+        Accel::Kvm | Accel::Tcg => Vec::new(),
+        Accel::Icount => {
+            vec![("-icount", "shift=1,sleep=off"), ("-rtc", "base=2026-01-01,clock=vm"), ("-seed", "1")]
+        }
+    }
+}
+
+/// Value of `-cpu`. The instructions that give random numbers take them from the host.
+fn cpu(machine: &QemuMachine, accel: Accel) -> String {
+    match (accel, machine.arch.as_str()) {
+        (Accel::Icount, "x86_64" | "i386") => format!("{},-rdrand,-rdseed", machine.cpu),
+        (Accel::Kvm | Accel::Tcg | Accel::Icount, _) => machine.cpu.clone(),
     }
 }
 
@@ -126,7 +158,8 @@ mod tests {
     fn arguments(spec: &BootSpec, accel: Accel, results: Results) -> String {
         let machine = testing::machine();
         let kernel = Utf8Path::new("/c/vmlinux");
-        let guest = Guest { machine: &machine.qemu, spec, accel, kernel, command_line: "a=1 memmap=1G$2G" };
+        let guest =
+            Guest { machine: &machine.qemu, spec, accel, kernel, command_line: "a=1 memmap=1G$2G", counting: None };
         // One option per line.
         guest.arguments(results).join(" ").replace(" -", "\n-")
     }
@@ -189,6 +222,29 @@ mod tests {
     }
 
     #[test]
+    fn the_instruction_clock_leaves_nothing_to_the_host() {
+        let machine = testing::machine();
+        let spec = BootSpec { cpus: 4, ..BootSpec::default() };
+        let counting = Counting { plugin: "/c/count.so".into(), symbols: "/c/symbols".into() };
+        let guest = Guest {
+            machine: &machine.qemu,
+            spec: &spec,
+            accel: Accel::Icount,
+            kernel: Utf8Path::new("/c/vmlinux"),
+            command_line: "a=1",
+            counting: Some(&counting),
+        };
+        let line = guest.arguments(Results::Live).join(" ");
+        for part in [
+            "-accel tcg,thread=single -icount shift=1,sleep=off -rtc base=2026-01-01,clock=vm -seed 1",
+            "-cpu max,-rdrand,-rdseed -smp 1 -m",
+            "-plugin file=/c/count.so,symbols=/c/symbols,out=counts.jsonl",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+
+    #[test]
     fn a_node_may_have_no_cpu() {
         let spec = BootSpec { numa_nodes: 2, cpus: 1, memory_mib: 2048, ..BootSpec::default() };
         let nodes: Vec<String> = numa(&spec).into_iter().map(|(_, value)| value).collect();
@@ -201,8 +257,14 @@ mod tests {
         let machine = testing::machine();
         let spec = BootSpec::default();
         let kernel = Utf8Path::new("/c/vmlinux");
-        let guest =
-            Guest { machine: &machine.qemu, spec: &spec, accel: Accel::Tcg, kernel, command_line: "memmap=1G$2G" };
+        let guest = Guest {
+            machine: &machine.qemu,
+            spec: &spec,
+            accel: Accel::Tcg,
+            kernel,
+            command_line: "memmap=1G$2G",
+            counting: None,
+        };
         let line = guest.command(Utf8Path::new("/boots/1"), Results::Replay).replay();
         assert!(line.starts_with("cd /boots/1 && ") && line.contains("path=replay.jsonl"), "{line}");
         assert!(line.contains("'memmap=1G$2G'") && !line.contains(".sock"), "{line}");

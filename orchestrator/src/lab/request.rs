@@ -24,6 +24,15 @@ impl Default for Selection {
     }
 }
 
+/// What it takes to count executed instructions by kernel function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counting {
+    /// The plugin, a shared object for the host's QEMU.
+    pub plugin: Utf8PathBuf,
+    /// Symbol table of the kernel that boots: `HEXADDR NAME`, sorted.
+    pub symbols: Utf8PathBuf,
+}
+
 /// All that determines one boot, and where to report it.
 #[derive(Clone)]
 pub struct BootRequest {
@@ -35,6 +44,8 @@ pub struct BootRequest {
     pub modules: Vec<Utf8PathBuf>,
     /// Selftest program of each suite, by suite name.
     pub selftests: Vec<(String, Utf8PathBuf)>,
+    /// Further files for the guest: where each is on the host, and its absolute path in the guest.
+    pub files: Vec<(Utf8PathBuf, String)>,
     /// Suites to run, in order.
     pub suites: Vec<Suite>,
     /// What the kconfig asks of the machine.
@@ -43,8 +54,10 @@ pub struct BootRequest {
     pub machine: Machine,
     /// Which tests, how often.
     pub selection: Selection,
-    /// How to execute instructions, as [`super::probe_accel`] found.
+    /// How to execute instructions: as [`super::probe_accel`] found, or on the instruction clock.
     pub accel: Accel,
+    /// Count instructions by function into `counts.jsonl`; only on the instruction clock.
+    pub counting: Option<Counting>,
     /// Factor on every deadline, beside the kconfig's and the accel's (a repetition of many rounds, a busy host).
     pub deadline_factor: u32,
     /// The cache; `host.json` in it learns when hardware virtualisation turns out not to boot a kernel.

@@ -62,6 +62,8 @@ pub(super) fn request(dir: &Utf8Path) -> BootRequest {
         machine: machine(),
         selection: Selection::default(),
         accel: Accel::Tcg,
+        counting: None,
+        files: Vec::new(),
         deadline_factor: 1,
         cache: dir.join("cache"),
         dir: boot,

@@ -54,9 +54,18 @@ impl Board {
     /// Waits until a build is known that boots differently from the base. `false` when all builds are in and none
     /// does: then nothing has to be booted.
     pub async fn any_differs(&self) -> bool {
+        self.any(|base, other| !same_artefacts(base, other)).await
+    }
+
+    /// The same for the kernel alone: selftests have no cost.
+    pub async fn any_kernel_differs(&self) -> bool {
+        self.any(|base, other| base.artefacts.image != other.artefacts.image).await
+    }
+
+    async fn any(&self, differ: impl Fn(&BuildRecord, &BuildRecord) -> bool) -> bool {
         let differs = |known: &Known| {
             let base = known.get(&0);
-            base.is_some_and(|base| known.values().any(|other| bootable(other) && !same_artefacts(base, other)))
+            base.is_some_and(|base| known.values().any(|other| bootable(other) && differ(base, other)))
         };
         let mut known = self.known.clone();
         match known.wait_for(|known| differs(known) || known.len() == self.tip + 1).await {

@@ -9,15 +9,19 @@ use tracing::Instrument;
 
 use super::boots::{self, BootInputs};
 use super::host_accel::HostAccel;
+use super::tools::{self, Tools};
 use super::{Context, Unit};
 use crate::lab::{self, Selection};
 use crate::suite;
 use crate::words::{
-    Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Kconfig, Machine, Suite, UnitKind, UnitOutcome, boot_unit,
+    Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Clock, Kconfig, Machine, Suite, UnitKind, UnitOutcome, boot_unit,
 };
 
 /// Tries at a boot that ends in trouble of ours.
 const ATTEMPTS: u32 = 3;
+
+/// What a guest takes of the places for guests; one on the instruction clock has one CPU only and takes one.
+const GUEST: u32 = 2;
 
 /// New boots for the tests that a crash left over.
 const RESTARTS: usize = 12;
@@ -33,6 +37,8 @@ pub struct Want<'a> {
     pub selftests: &'a BuildRecord,
     /// Which tests, how often.
     pub selection: &'a Selection,
+    /// Runs the benchmarks of the kconfig on this clock; its tests when `None`.
+    pub clock: Option<Clock>,
     /// Tells repetitions apart; 0 for the first.
     pub repetition: u32,
     /// What it is for, part of the unit's name; empty for the plain boot.
@@ -48,6 +54,17 @@ pub struct Booted {
     pub reused: bool,
     /// Its unit; the logs are in `units/<unit>/` of the run.
     pub unit: String,
+}
+
+/// All that determines a boot beside its builds.
+struct Setup<'a> {
+    spec: &'a BootSpec,
+    machine: &'a Machine,
+    suites: Vec<Suite>,
+    accel: Accel,
+    tools: Tools,
+    selection: &'a Selection,
+    key: String,
 }
 
 /// Boots builds of one tree.
@@ -77,19 +94,32 @@ impl Booter {
             if !machines.contains_key(&spec.machine) {
                 machines.insert(spec.machine.clone(), lab::machine(context.home.root(), &spec.machine)?);
             }
-            for name in &spec.suites {
+            for name in spec.suites.iter().chain(&spec.benchmarks) {
                 if !suites.contains_key(name) {
                     suites.insert(name.clone(), lab::suite(context.home.root(), name)?);
                 }
             }
         }
-        let guests = Semaphore::new(context.options().guests.max(1));
+        let guests = Semaphore::new(context.options().guests.max(1) * GUEST as usize);
         Ok(Booter { context: context.clone(), tree: tree.to_owned(), machines, suites, guests, accel })
     }
 
-    /// The suites of a kconfig.
+    /// All suites of a kconfig: those that test and those that measure.
+    pub fn all_suites(&self, kconfig: &Kconfig) -> Vec<Suite> {
+        self.named(kconfig.boot.iter().flat_map(|spec| spec.suites.iter().chain(&spec.benchmarks)))
+    }
+
+    /// The suites of a kconfig that test.
     pub fn suites(&self, kconfig: &Kconfig) -> Vec<Suite> {
-        let names = kconfig.boot.iter().flat_map(|spec| &spec.suites);
+        self.named(kconfig.boot.iter().flat_map(|spec| &spec.suites))
+    }
+
+    /// The suites of a kconfig that measure.
+    pub fn benchmarks(&self, kconfig: &Kconfig) -> Vec<Suite> {
+        self.named(kconfig.boot.iter().flat_map(|spec| &spec.benchmarks))
+    }
+
+    fn named<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<Suite> {
         names.filter_map(|name| self.suites.get(name)).cloned().collect()
     }
 
@@ -126,18 +156,11 @@ impl Booter {
 
     /// One boot: from the cache, or up to [`ATTEMPTS`] attempts when the trouble is ours.
     async fn one_boot(&self, want: Want<'_>, selection: &Selection, unit: String) -> Booted {
-        let Some(spec) = &want.kconfig.boot else {
-            return self.infra(want, unit, "the kconfig is not of kind boot");
+        let setup = match self.setup(want, selection).await {
+            Ok(setup) => setup,
+            Err(reason) => return self.infra(want, unit, &reason),
         };
-        let Some(machine) = self.machines.get(&spec.machine) else {
-            return self.infra(want, unit, "the machine is not known");
-        };
-        let suites = self.suites(want.kconfig);
-        let accel = match self.accel(machine).await {
-            Ok(accel) => accel,
-            Err(error) => return self.infra(want, unit, &error.to_string()),
-        };
-        let key = self.key(want, selection, machine, spec, &suites, accel);
+        let key = setup.key.clone();
         if let Some(record) = self.lookup(&key) {
             let record = relabel(record, want);
             Unit::reused(&self.context.events, UnitKind::Boot, unit.clone(), outcome(&record), Some(key));
@@ -146,13 +169,14 @@ impl Booter {
             return Booted { record, reused, unit };
         }
         // Guests wait here, not before the look-up: what is known costs nothing.
-        let Ok(_guest) = self.guests.acquire().await else {
+        let cost = if setup.accel == Accel::Icount { 1 } else { GUEST };
+        let Ok(_guest) = self.guests.acquire_many(cost).await else {
             return self.infra(want, unit, "the run is ending");
         };
         let mut attempt = 1;
         loop {
             let work = Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), attempt);
-            let record = self.attempt(want, selection, machine, &suites, accel, &key, attempt, &unit).await;
+            let record = self.attempt(want, &setup, attempt, &unit).await;
             let kept = boots::keep(&self.context.cache, &key, &record);
             self.context.own.make(&key);
             if let Err(error) = &kept {
@@ -168,20 +192,30 @@ impl Booter {
         }
     }
 
-    fn key(
-        &self,
-        want: Want<'_>,
-        selection: &Selection,
-        machine: &Machine,
-        spec: &BootSpec,
-        suites: &[Suite],
-        accel: Accel,
-    ) -> String {
+    /// All that determines a boot beside its builds.
+    ///
+    /// # Errors
+    /// One sentence: the kconfig, the host or the build lacks something.
+    async fn setup<'a>(&'a self, want: Want<'a>, selection: &'a Selection) -> Result<Setup<'a>, String> {
+        let spec = want.kconfig.boot.as_ref().ok_or("the kconfig is not of kind boot")?;
+        let machine = self.machines.get(&spec.machine).ok_or("the machine is not known")?;
+        let suites = match want.clock {
+            None => self.suites(want.kconfig),
+            Some(_) => self.benchmarks(want.kconfig),
+        };
+        let accel = match want.clock {
+            Some(Clock::Instructions) => Accel::Icount,
+            Some(Clock::Wall) | None => self.accel(machine).await.map_err(|error| error.to_string())?,
+        };
+        let tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
         let none = String::new();
+        let selftests = want.selftests.artefacts.selftests.as_ref().unwrap_or(&none);
         let inputs = BootInputs {
             image: want.kernel.artefacts.image.as_ref().unwrap_or(&none),
-            selftests: want.selftests.artefacts.selftests.as_ref().unwrap_or(&none),
-            suites,
+            // A program of our own is the same for every revision.
+            selftests: if suites.iter().any(|suite| suite.selftest.is_some()) { selftests } else { &none },
+            tools: &tools.hash,
+            suites: &suites,
             machine,
             spec,
             accel,
@@ -189,7 +223,8 @@ impl Booter {
             repetition: want.repetition,
             agent: &lab::agent_hash(),
         };
-        boots::key(&inputs)
+        let key = boots::key(&inputs);
+        Ok(Setup { spec, machine, suites, accel, tools, selection, key })
     }
 
     fn lookup(&self, key: &str) -> Option<BootRecord> {
@@ -200,29 +235,13 @@ impl Booter {
 
     /// Whether the result of this boot is there already.
     pub async fn knows(&self, want: Want<'_>) -> bool {
-        let machine = want.kconfig.boot.as_ref().and_then(|spec| Some((spec, self.machines.get(&spec.machine)?)));
-        let Some((spec, machine)) = machine else { return false };
-        // A host that runs no guest has no results either; the boot itself says so.
-        let Ok(accel) = self.accel(machine).await else { return false };
-        let key = self.key(want, want.selection, machine, spec, &self.suites(want.kconfig), accel);
-        self.lookup(&key).is_some()
+        // What cannot be set up has no results either; the boot itself says why.
+        self.setup(want, want.selection).await.is_ok_and(|setup| self.lookup(&setup.key).is_some())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of it determines the boot; a struct would only rename it")]
-    async fn attempt(
-        &self,
-        want: Want<'_>,
-        selection: &Selection,
-        machine: &Machine,
-        suites: &[Suite],
-        accel: Accel,
-        key: &str,
-        attempt: u32,
-        unit: &str,
-    ) -> BootRecord {
+    async fn attempt(&self, want: Want<'_>, setup: &Setup<'_>, attempt: u32, unit: &str) -> BootRecord {
+        let Setup { spec, machine, suites, accel, tools, selection, key } = setup;
         let artefacts = &want.kernel.artefacts;
-        let selftests =
-            suites.iter().filter_map(|suite| Some((suite.name.clone(), boots::program(want.selftests, suite)?)));
         let dir = boots::attempt_dir(&self.context.cache, key, attempt);
         // Logs of an earlier boot are hard links in other runs' folders: they must not be written into.
         let _ = fs_err::remove_dir_all(&dir);
@@ -230,12 +249,14 @@ impl Booter {
             unit: unit.to_owned(),
             kernel: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or(&machine.qemu.image)),
             modules: artefacts.modules.iter().map(|module| artefacts.dir.join(module)).collect(),
-            selftests: selftests.collect(),
+            selftests: tools.programs.clone(),
             suites: suites.to_vec(),
-            spec: want.kconfig.boot.clone().unwrap_or_default(),
-            machine: machine.clone(),
-            selection: selection.clone(),
-            accel,
+            spec: (*spec).clone(),
+            machine: (*machine).clone(),
+            selection: (*selection).clone(),
+            accel: *accel,
+            counting: tools.counting.clone(),
+            files: tools.files.clone(),
             deadline_factor: 1,
             cache: self.context.cache.clone(),
             dir,
@@ -273,15 +294,33 @@ impl Booter {
             cpu_ms: raw.cpu_ms,
             replay: raw.replay.clone(),
         };
-        suite::judge(input, meta)
+        let mut record = suite::judge(input, meta);
+        if tools.counting.is_some() && !record.metrics.is_empty() {
+            let counts = raw.dir.join("counts.jsonl");
+            if let Err(error) = lab::add_counts(&counts, &mut record.metrics) {
+                self.context.note(format!("{unit}: instructions were not counted by function: {error}"));
+            }
+        }
+        record
     }
 
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
         self.accel.choose(lab::probe_accel(&self.context.cache, machine, &self.context.cancel)).await
     }
 
+    /// Name of the unit of a boot.
+    pub fn unit(&self, want: Want<'_>) -> String {
+        self.unit_name(want, 0)
+    }
+
     fn unit_name(&self, want: Want<'_>, restart: usize) -> String {
         let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, &want.kconfig.name);
+        if let Some(clock) = want.clock {
+            name.push_str(match clock {
+                Clock::Instructions => "/instructions",
+                Clock::Wall => "/wall",
+            });
+        }
         if !want.purpose.is_empty() {
             name.push_str(&format!("/{}", want.purpose));
         }
@@ -292,7 +331,7 @@ impl Booter {
     }
 
     fn keep_logs(&self, unit: &str, record: &BootRecord) {
-        let names = ["console.log", "results.jsonl", "qemu.log", "plan.json", "boot.json"];
+        let names = ["console.log", "results.jsonl", "qemu.log", "plan.json", "boot.json", "counts.jsonl"];
         self.context.keep_logs(unit, &names.map(|name| record.dir.join(name)));
     }
 

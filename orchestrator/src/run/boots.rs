@@ -17,6 +17,9 @@ pub struct BootInputs<'a> {
     pub image: &'a str,
     /// Hash of the selftest programs.
     pub selftests: &'a str,
+    /// Hash of what the orchestrator brings along beside the agent.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub tools: &'a str,
     /// Suites.
     pub suites: &'a [Suite],
     /// Hardware.
@@ -101,6 +104,7 @@ mod tests {
         let inputs = |repetition, accel| BootInputs {
             image: "i",
             selftests: "s",
+            tools: "",
             suites: &[],
             machine: &machine,
             spec: &spec,

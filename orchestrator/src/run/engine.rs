@@ -9,21 +9,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::board::Board;
-use super::booter::Booter;
+use super::booter::{Booted, Booter};
 use super::builds::{BuildStage, Made};
 use super::context::Own;
 use super::examine::{Examined, examine};
-use super::forecast::plain_boots;
+use super::forecast::{measured_boots, plain_boots};
 use super::history::History;
 use super::host_accel::HostAccel;
+use super::measure::{Measurement, metric_names};
 use super::plan::{Expected, Plan};
 use super::trees::{Prepared, prepare};
 use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
 use crate::build;
 use crate::config::Home;
 use crate::report::{self, Report};
+use crate::stats;
 use crate::term::Live;
-use crate::words::{Event, Kconfig, Kind, Suite, UnitKind};
+use crate::words::{BuildRecord, Clock, Event, Kconfig, Kind, Profile, Series, Suite, UnitKind};
 
 /// The tree of a series that names none.
 pub const DEFAULT_TREE: &str = "linux-6.12";
@@ -63,6 +65,15 @@ pub struct TreeResult {
     pub builds: Vec<Made>,
     /// Every kconfig of kind boot.
     pub examined: Vec<Examined>,
+    /// Every kconfig with benchmarks, on every clock.
+    pub measured: Vec<Examined>,
+}
+
+impl TreeResult {
+    /// Every boot on the tree.
+    pub fn boots(&self) -> impl Iterator<Item = &Booted> {
+        self.examined.iter().chain(&self.measured).flat_map(Examined::boots)
+    }
 }
 
 /// The kconfigs that a run looks at: those of its profile, or those it names.
@@ -187,13 +198,14 @@ async fn test_tree(
     accel: &Arc<HostAccel>,
     plan: &Plan,
 ) -> Result<TreeResult, RunError> {
-    let Prepared::Ready { tree, revisions, .. } = &prepared else {
-        return Ok(TreeResult { prepared, kconfigs: Vec::new(), builds: Vec::new(), examined: Vec::new() });
+    let Prepared::Ready { tree, series, revisions, .. } = &prepared else {
+        let (builds, examined, measured) = (Vec::new(), Vec::new(), Vec::new());
+        return Ok(TreeResult { prepared, kconfigs: Vec::new(), builds, examined, measured });
     };
     let booter = Booter::new(context, &tree.name, kconfigs, accel.clone());
     let booter = booter.map_err(|error| RunError::Input(error.to_string()))?;
     let with_suites: Vec<(Kconfig, Vec<Suite>)> =
-        kconfigs.iter().map(|kconfig| (kconfig.clone(), booter.suites(kconfig))).collect();
+        kconfigs.iter().map(|kconfig| (kconfig.clone(), booter.all_suites(kconfig))).collect();
     let stage = BuildStage::new(context, tree, revisions, &with_suites).await;
     let tip = revisions.len() - 1;
     let mut pins = BTreeMap::new();
@@ -205,37 +217,125 @@ async fn test_tree(
             boards.push((kconfig, board));
         }
     }
-    let tests = &context.options().tests;
+    let history = stats::History::default();
+    let plans: Vec<KconfigPlan<'_>> =
+        boards.iter().map(|(kconfig, board)| KconfigPlan::new(context, series, kconfig, board, &booter)).collect();
     let forecast = stage.forecast();
     plan.builds(&tree.name, forecast.iter().map(|build| build.unit.clone()).collect());
-    for (kconfig, _) in &boards {
+    for boots in &plans {
+        let kconfig = boots.kconfig;
         let of = |index: usize| {
             let mut builds = forecast.iter().filter(|build| build.kconfig == kconfig.name);
             builds.find(|build| build.revision == index).and_then(|build| build.record.as_ref())
         };
         if let (Some(base), Some(patched)) = (of(0), of(tip)) {
-            plan.boots(&tree.name, &kconfig.name, plain_boots(&booter, kconfig, base, patched, tests).await);
+            plan.boots(&tree.name, &kconfig.name, boots.expected(&booter, base, patched).await);
         }
     }
     plan.say();
     drop(forecast);
-    let examinations = boards.iter().map(|(kconfig, board)| async {
+    let examinations = plans.iter().map(|boots| async {
+        let (kconfig, board) = (boots.kconfig, boots.board);
         // What the kconfig has to boot is known as soon as both ends are built.
         let refine = async {
             if let (Some(base), Some(patched)) = (board.wait(0).await, board.wait(tip).await) {
-                plan.boots(&tree.name, &kconfig.name, plain_boots(&booter, kconfig, &base, &patched, tests).await);
+                plan.boots(&tree.name, &kconfig.name, boots.expected(&booter, &base, &patched).await);
                 plan.say();
             }
         };
-        let (examined, ()) = tokio::join!(examine(kconfig, board, &booter, tests), refine);
-        let booted =
-            examined.boots().map(|boot| Expected { unit: boot.unit.clone(), kind: UnitKind::Boot, known: boot.reused });
+        let ((examined, measured), ()) = tokio::join!(boots.run(&tree.name, &booter, &history), refine);
+        let booted = examined.iter().chain(&measured).flat_map(Examined::boots);
+        let booted = booted.map(|boot| Expected { unit: boot.unit.clone(), kind: UnitKind::Boot, known: boot.reused });
         plan.boots(&tree.name, &kconfig.name, booted.collect());
         plan.say();
-        examined
+        (examined, measured)
     });
-    let (builds, examined) = tokio::join!(stage.run(pins), futures::future::join_all(examinations));
-    Ok(TreeResult { prepared, kconfigs: with_suites, builds, examined })
+    let (builds, booted) = tokio::join!(stage.run(pins), futures::future::join_all(examinations));
+    let (examined, measured): (Vec<Option<Examined>>, Vec<Vec<Examined>>) = booted.into_iter().unzip();
+    let (examined, measured) = (examined.into_iter().flatten().collect(), measured.into_iter().flatten().collect());
+    Ok(TreeResult { prepared, kconfigs: with_suites, builds, examined, measured })
+}
+
+/// What is booted of one kconfig.
+struct KconfigPlan<'a> {
+    kconfig: &'a Kconfig,
+    board: &'a Board,
+    /// Tests to run (all when empty); `None` when none are wanted.
+    tests: Option<Vec<String>>,
+    /// Clocks to measure on, and which metrics (the profile's when empty).
+    clocks: Vec<Clock>,
+    metrics: Vec<String>,
+    profile: Profile,
+    /// Subjects of the series' patches.
+    subjects: Vec<String>,
+}
+
+impl<'a> KconfigPlan<'a> {
+    fn new(context: &Context, series: &Series, kconfig: &'a Kconfig, board: &'a Board, booter: &Booter) -> KconfigPlan<'a> {
+        let options = context.options();
+        let (suites, benchmarks) = (booter.suites(kconfig), booter.benchmarks(kconfig));
+        let metrics = chosen(&options.tests, &benchmarks).filter(|_| !benchmarks.is_empty());
+        KconfigPlan {
+            kconfig,
+            board,
+            tests: chosen(&options.tests, &suites).filter(|_| !suites.is_empty()),
+            clocks: if metrics.is_some() { options.clocks.clone() } else { Vec::new() },
+            metrics: metrics.unwrap_or_default(),
+            profile: options.profile,
+            subjects: series.patches.iter().map(|patch| patch.subject.clone()).collect(),
+        }
+    }
+
+    /// The boots it takes at least; what is suspect adds more.
+    async fn expected(&self, booter: &Booter, base: &BuildRecord, patched: &BuildRecord) -> Vec<Expected> {
+        let mut boots = Vec::new();
+        if let Some(tests) = &self.tests {
+            boots.extend(plain_boots(booter, self.kconfig, base, patched, tests).await);
+        }
+        for clock in &self.clocks {
+            let metrics = metric_names(&booter.benchmarks(self.kconfig), self.profile, &self.metrics);
+            boots.extend(measured_boots(booter, self.kconfig, base, patched, *clock, metrics).await);
+        }
+        boots
+    }
+
+    /// Tests, then measures: what a kernel costs that crashes is of no interest.
+    async fn run(&self, tree: &str, booter: &Booter, history: &stats::History) -> (Option<Examined>, Vec<Examined>) {
+        let mut examined = None;
+        if let Some(tests) = &self.tests {
+            examined = Some(examine(self.kconfig, self.board, booter, tests).await);
+        }
+        let mut measured = Vec::new();
+        for clock in &self.clocks {
+            let measurement = Measurement {
+                tree,
+                kconfig: self.kconfig,
+                board: self.board,
+                booter,
+                clock: *clock,
+                profile: self.profile,
+                only: &self.metrics,
+                subjects: &self.subjects,
+                history,
+            };
+            measured.push(match examined.as_ref().and_then(Examined::crash) {
+                Some(why) => measurement.refused(why),
+                None => measurement.run().await,
+            });
+        }
+        (examined, measured)
+    }
+}
+
+/// Of the tests that the user asked for by name, those of these suites: all (an empty list) when none was asked for,
+/// `None` when only others' were.
+fn chosen(tests: &[String], suites: &[Suite]) -> Option<Vec<String>> {
+    let of = |test: &str, suite: &Suite| {
+        test.strip_prefix(suite.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let own: Vec<String> =
+        tests.iter().filter(|test| suites.iter().any(|suite| of(test, suite))).cloned().collect();
+    (tests.is_empty() || !own.is_empty()).then_some(own)
 }
 
 /// Milliseconds that earlier processes worked on the run: from each start to the last event before the next.

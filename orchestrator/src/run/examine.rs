@@ -11,7 +11,7 @@ use crate::compare;
 use crate::compare::bisect::{self, Symptom};
 use crate::compare::findings::BlamedRevision;
 use crate::lab::Selection;
-use crate::words::{BootRecord, BuildRecord, Change, Kconfig, TestComparison, Verdict};
+use crate::words::{BootEnd, BootRecord, BuildRecord, Change, Clock, Kconfig, MetricComparison, OperationComparison, TestComparison, Verdict};
 
 /// What the boots of one kconfig gave.
 #[derive(Debug, Clone, Default)]
@@ -34,9 +34,23 @@ pub struct Examined {
     pub comparisons: Vec<TestComparison>,
     /// The patch that brought each change for the worse.
     pub blame: BTreeMap<Symptom, BlamedRevision>,
+    /// Each metric, base against patched.
+    pub metrics: Vec<MetricComparison>,
+    /// One walk of the page tables against two, on the patched kernel.
+    pub walks: Vec<OperationComparison>,
 }
 
 impl Examined {
+    /// Why it makes no sense to measure the patched kernel: it does not survive the tests.
+    pub fn crash(&self) -> Option<String> {
+        let fell = |boot: &&Booted| match boot.record.end {
+            BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset => true,
+            BootEnd::Completed | BootEnd::Infra { .. } => false,
+        };
+        let name = |boot: &Booted| format!("the patched kernel does not survive the tests ({})", boot.unit);
+        self.patched.iter().find(fell).map(name)
+    }
+
     /// Every boot of the kconfig.
     pub fn boots(&self) -> impl Iterator<Item = &Booted> {
         let ends = self.base.iter().chain(&self.patched).chain(&self.patched_old_tests).chain(&self.base_new_tests);
@@ -70,7 +84,7 @@ pub async fn examine(kconfig: &Kconfig, board: &Board, booter: &Booter, tests: &
         return examined;
     }
     let plain = Selection { only: tests.to_vec(), ..Selection::default() };
-    let job = Job { kconfig, board, booter };
+    let job = Job { kconfig, board, booter, clock: None, plain: plain.clone() };
     // The base boots while the patches are still being built.
     let (base_boots, patched) = tokio::join!(job.boot(&base, &base, &plain, 0, ""), async {
         let patched = board.wait(tip).await.filter(bootable)?;
@@ -95,14 +109,23 @@ pub async fn examine(kconfig: &Kconfig, board: &Board, booter: &Booter, tests: &
     examined
 }
 
-struct Job<'a> {
-    kconfig: &'a Kconfig,
-    board: &'a Board,
-    booter: &'a Booter,
+/// What all boots of an examination have in common.
+pub(super) struct Job<'a> {
+    /// The kconfig.
+    pub kconfig: &'a Kconfig,
+    /// Its builds as they come in.
+    pub board: &'a Board,
+    /// Boots them.
+    pub booter: &'a Booter,
+    /// Measures on this clock instead of testing.
+    pub clock: Option<Clock>,
+    /// Everything that is tested or measured.
+    pub plain: Selection,
 }
 
 impl Job<'_> {
-    async fn boot(
+    /// Boots once, and again for what a crash left over.
+    pub async fn boot(
         &self,
         kernel: &BuildRecord,
         selftests: &BuildRecord,
@@ -110,7 +133,8 @@ impl Job<'_> {
         repetition: u32,
         purpose: &str,
     ) -> Vec<Booted> {
-        let want = Want { kconfig: self.kconfig, kernel, selftests, selection, repetition, purpose };
+        let (kconfig, clock) = (self.kconfig, self.clock);
+        let want = Want { kconfig, kernel, selftests, selection, clock, repetition, purpose };
         self.booter.boot(want).await
     }
 
@@ -178,7 +202,7 @@ impl Job<'_> {
     }
 
     /// Finds the patch that brought each change for the worse, measuring only what is needed.
-    async fn blame(&self, base: &BuildRecord, examined: &mut Examined) {
+    pub async fn blame(&self, base: &BuildRecord, examined: &mut Examined) {
         let tip = self.board.tip;
         let ends = BTreeMap::from([(0, bisect::Answer::Good), (tip, bisect::Answer::Bad)]);
         let mut known: BTreeMap<Symptom, BTreeMap<usize, bisect::Answer>> =
@@ -225,6 +249,13 @@ impl Job<'_> {
         };
         if same_artefacts(base, &build) {
             return all(bisect::Answer::Good);
+        }
+        if self.clock.is_some() {
+            // What was measured before a metric matters to it: a part of them would not give the same numbers.
+            let boots = self.boot(&build, &build, &self.plain, 0, "").await;
+            let seen = records(&boots);
+            examined.between.insert(index, boots);
+            return symptoms.iter().map(|symptom| (symptom.clone(), bisect::answer(symptom, &seen))).collect();
         }
         let (old, new) = (records(&examined.base), records(&examined.patched));
         let tip = self.board.wait(self.board.tip).await;

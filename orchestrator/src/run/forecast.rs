@@ -4,7 +4,7 @@ use super::board::{bootable, same_artefacts};
 use super::booter::{Booter, Want};
 use super::plan::Expected;
 use crate::lab::Selection;
-use crate::words::{BuildRecord, Kconfig, UnitKind, boot_unit};
+use crate::words::{BuildRecord, Clock, Kconfig, UnitKind, boot_unit};
 
 /// The pairs of kernel and selftests that are booted in any case; repeats come on top when something is suspect.
 pub fn pairs<'a>(base: &'a BuildRecord, patched: &'a BuildRecord) -> Vec<(&'a BuildRecord, &'a BuildRecord)> {
@@ -30,9 +30,32 @@ pub async fn plain_boots(
     let selection = Selection { only: tests.to_vec(), ..Selection::default() };
     let mut boots = Vec::new();
     for (kernel, selftests) in pairs(base, patched) {
-        let want = Want { kconfig, kernel, selftests, selection: &selection, repetition: 0, purpose: "" };
+        let want = Want { kconfig, kernel, selftests, selection: &selection, clock: None, repetition: 0, purpose: "" };
         let unit = boot_unit(booter.tree(), kernel.revision, selftests.revision, &kconfig.name);
         boots.push(Expected { unit, kind: UnitKind::Boot, known: booter.knows(want).await });
+    }
+    boots
+}
+
+/// The boots that measure both kernels, as units, with what is known of them.
+pub async fn measured_boots(
+    booter: &Booter,
+    kconfig: &Kconfig,
+    base: &BuildRecord,
+    patched: &BuildRecord,
+    clock: Clock,
+    metrics: Vec<String>,
+) -> Vec<Expected> {
+    if !bootable(base) || !bootable(patched) || base.artefacts.image == patched.artefacts.image {
+        return Vec::new();
+    }
+    let selection = Selection { only: metrics, ..Selection::default() };
+    let mut boots = Vec::new();
+    for build in [base, patched] {
+        let (kernel, selftests) = (build, build);
+        let want =
+            Want { kconfig, kernel, selftests, selection: &selection, clock: Some(clock), repetition: 0, purpose: "" };
+        boots.push(Expected { unit: booter.unit(want), kind: UnitKind::Boot, known: booter.knows(want).await });
     }
     boots
 }

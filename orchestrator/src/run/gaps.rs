@@ -48,6 +48,23 @@ pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
             gap(kconfig, "the kernel log".to_owned(), why.clone(), Vec::new());
         }
     }
+    for measured in &result.measured {
+        let kconfig = Some(measured.kconfig.as_str());
+        if let Some(why) = &measured.not_booted {
+            gap(kconfig, "benchmarks".to_owned(), why.clone(), Vec::new());
+        }
+        // A metric that only one side has is told among the metrics.
+        let neither = |test: &String| !measured.metrics.iter().any(|comparison| comparison.metric == *test);
+        for (why, tests) in by_reason(measured, Change::NotCovered) {
+            let tests: Vec<String> = tests.into_iter().filter(neither).collect();
+            if !tests.is_empty() {
+                gap(kconfig, format!("{} metrics", tests.len()), format!("skipped: {why}"), named(tests));
+            }
+        }
+        for (why, tests) in by_reason(measured, Change::Unknown) {
+            gap(kconfig, format!("{} metrics", tests.len()), format!("no answer: {why}"), named(tests));
+        }
+    }
     gaps
 }
 

@@ -8,9 +8,9 @@ use super::examine::Examined;
 use super::gaps;
 use super::trees::Prepared;
 use super::{Context, summary};
-use crate::compare::findings::{BootSides, BuildSeen, Frame, Seen, boot_findings, build_findings, merge};
+use crate::compare::findings::{BootSides, BuildSeen, Frame, Seen, boot_findings, build_findings, merge, metric_findings};
 use crate::report::model::{BaseHealth, NotCovered};
-use crate::words::{BootEnd, Finding};
+use crate::words::{BootEnd, Finding, Severity};
 
 /// Lines kept of the end of a console that has no report.
 const TAIL: usize = 30;
@@ -46,6 +46,28 @@ pub fn judge(context: &Context, result: &TreeResult) -> Judged {
     let mut of_boots: Vec<Finding> = Vec::new();
     for examined in &result.examined {
         of_boots.extend(boot_findings(&frame, &sides(context, result, examined)));
+    }
+    for measured in &result.measured {
+        // What the tests have shown already need not be told again by a benchmark that trips over it, too.
+        let told = of_boots.iter().any(|finding| {
+            finding.severity == Severity::Problem && finding.kconfig.as_ref() == Some(&measured.kconfig)
+        });
+        if !told {
+            of_boots.extend(boot_findings(&frame, &sides(context, result, measured)));
+        }
+    }
+    for measured in &result.measured {
+        let unit = measured.patched.first().map_or("", |boot| boot.unit.as_str());
+        let metrics = metric_findings(&frame, &measured.metrics, &summary::log_path(unit, "results.jsonl"));
+        // What a patch costs that breaks tests is a symptom of that; the table of metrics shows it all the same.
+        let broken: Vec<_> = of_boots
+            .iter()
+            .filter(|finding| {
+                finding.severity == Severity::Problem && finding.kconfig.as_ref() == Some(&measured.kconfig)
+            })
+            .map(|finding| finding.patch.clone())
+            .collect();
+        findings.extend(metrics.into_iter().filter(|finding| !broken.contains(&finding.patch)));
     }
     findings.extend(merge(of_boots));
     Judged { findings, not_covered: gaps::not_covered(result), base_health: gaps::base_health(result) }

@@ -21,12 +21,14 @@ mod host_accel;
 pub mod index;
 mod judge;
 mod log;
+mod measure;
 mod options;
 mod plan;
 mod recorder;
 mod summary;
 #[cfg(test)]
 mod testing;
+mod tools;
 mod trees;
 mod verdict;
 

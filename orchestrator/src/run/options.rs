@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::tree::TreeSpec;
-use crate::words::Profile;
+use crate::words::{Clock, Profile};
 
 /// A tree named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct Options {
     pub sparse: bool,
     /// Build only, boot nothing.
     pub no_boot: bool,
+    /// Clocks on which benchmarks run; none when empty.
+    #[serde(default)]
+    pub clocks: Vec<Clock>,
     /// Take no result from the cache.
     pub fresh: bool,
     /// Parallel jobs of make.

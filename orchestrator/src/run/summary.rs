@@ -230,7 +230,7 @@ fn boot_rows(context: &Context, result: &TreeResult) -> Vec<BootRow> {
             replay: (!record.replay.is_empty()).then(|| record.replay.clone()),
         }
     };
-    result.examined.iter().flat_map(|examined| examined.boots().map(row)).collect()
+    result.boots().map(row).collect()
 }
 
 fn test_tables(result: &TreeResult) -> Vec<TestTable> {
@@ -317,7 +317,7 @@ fn timing(inputs: &Inputs<'_>) -> Timing {
     for made in inputs.trees.iter().flat_map(|tree| &tree.builds) {
         add_unit(&mut build, made.reused, made.record.wall_ms, made.record.cpu_ms);
     }
-    for booted in inputs.trees.iter().flat_map(|tree| &tree.examined).flat_map(Examined::boots) {
+    for booted in inputs.trees.iter().flat_map(TreeResult::boots) {
         add_unit(&mut boot, booted.reused, booted.record.wall_ms, booted.record.cpu_ms);
     }
     Timing {

@@ -30,6 +30,7 @@ pub(crate) fn options() -> Options {
         w1: false,
         sparse: false,
         no_boot: false,
+        clocks: Vec::new(),
         fresh: false,
         jobs: 1,
         guests: 1,

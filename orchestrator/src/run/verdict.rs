@@ -2,7 +2,7 @@
 
 use crate::report::model::{Report, RunVerdict, TestTable};
 use crate::term::text;
-use crate::words::{BootEnd, BuildOutcome, Change, Severity};
+use crate::words::{Accel, BootEnd, BuildOutcome, Change, Severity};
 
 /// Weighs everything in a report. Findings outweigh trouble of ours, which outweighs a clean result: what could not
 /// be answered is never called clean.
@@ -48,6 +48,11 @@ fn unanswered(report: &Report) -> Vec<String> {
             open.push(format!("{} with {} gave no answer", text::count(unknown as u64, "test"), table.kconfig));
         } else if table.rows.is_empty() && table.note.is_none() {
             open.push(format!("no test with {} gave an answer{}", table.kconfig, why(report, table)));
+        }
+    }
+    for boot in &report.boots {
+        if let (Accel::Icount, Some(BootEnd::Infra { reason })) = (boot.accel, &boot.end) {
+            open.push(format!("benchmarks of {} with {}: {reason}", boot.kernel, boot.kconfig));
         }
     }
     let answered = report.builds.iter().any(|cell| matches!(cell.outcome, BuildOutcome::Built));

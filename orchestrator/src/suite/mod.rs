@@ -7,6 +7,7 @@ pub mod judge;
 pub mod ktap;
 pub mod log;
 mod samples;
+mod thp_table;
 
 pub use judge::{BootMeta, JudgeInput, judge};
 pub use log::{log_checked, scan};

@@ -170,6 +170,9 @@ pub struct MetricStep {
     pub patch: BlamedPatch,
     /// What it changed, relative to the revision before it.
     pub effect: Effect,
+    /// Kernel functions whose cost it changed, largest change first.
+    #[serde(default)]
+    pub functions: Vec<FunctionChange>,
     /// Patches before it that could not be measured: one of them may be the one. 0 when it is this one for sure.
     pub unmeasured_before: usize,
 }

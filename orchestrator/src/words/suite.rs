@@ -71,7 +71,10 @@ pub struct Suite {
     /// Program of the orchestrator's own to run instead. Exactly one of the two is given.
     #[serde(default)]
     pub builtin: Option<Builtin>,
-    /// Tests to run in profile quick, named as the program lists them; all when empty.
+    /// Tests of the program that belong to the suite, named as the program lists them; all when empty.
+    #[serde(default)]
+    pub tests: Vec<String>,
+    /// Of these, the ones to run in profile quick; all when empty.
     #[serde(default)]
     pub quick: Vec<String>,
     /// How it speaks.

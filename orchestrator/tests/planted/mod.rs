@@ -226,3 +226,37 @@ pub const NEW_TEST_FAILS: &[Planted] = &[(
         "TEST_F(hmm, planted_good)\n{\n\tASSERT_EQ(1, 1);\n}\n\nTEST_F(hmm, planted_bad)\n{\n\tASSERT_EQ(1, 2);\n}\n\nTEST_HARNESS_MAIN\n",
     )],
 )];
+
+/// Executes this many instructions more for every page that `migrate_vma_setup()` looks at.
+macro_rules! costlier_walk {
+    ($nops:literal) => {
+        (
+            "mm/migrate_device: look twice at each entry",
+            &[(
+                MIGRATE,
+                "\t\tif (pte_none(pte)) {\n\t\t\tif (vma_is_anonymous(vma)) {\n\t\t\t\tmpfn = MIGRATE_PFN_MIGRATE;",
+                concat!(
+                    "\t\tasm volatile(\".rept ",
+                    $nops,
+                    "\\n\\tnop\\n\\t.endr\");\n\t\tif (pte_none(pte)) {\n\t\t\tif (vma_is_anonymous(vma)) {\n\t\t\t\tmpfn = MIGRATE_PFN_MIGRATE;"
+                ),
+            )],
+        )
+    };
+}
+
+/// Moves code around without changing what it does: a function that nobody calls before all others of the file.
+const MOVED: Planted = (
+    "mm/migrate_device: move everything a little",
+    &[(
+        MIGRATE,
+        "static int migrate_vma_collect_skip(",
+        "int __used noinline migrate_planted(int a, int b)\n{\n\treturn a * b + (a ^ b) * 7 + a / 3;\n}\n\nstatic int migrate_vma_collect_skip(",
+    )],
+);
+
+/// Makes migration cost more in the second patch; the others cost nothing.
+pub const COSTLIER: &[Planted] = &[MOVED, costlier_walk!("40"), HARMLESS];
+
+/// Moves code around, no more.
+pub const ONLY_MOVED: &[Planted] = &[MOVED];

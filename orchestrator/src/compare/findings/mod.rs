@@ -13,6 +13,8 @@
 //!    machine down), naming all tests it came in.
 //! 7. Notices: tests that are gone or skipped, tests and boots that fail only sometimes.
 //!
+//! Metrics that changed are one finding per patch and direction, led by the largest change ([`metric_findings`]).
+//!
 //! The same finding under several kconfigs is one that names them all: [`merge`] for boots; builds are merged by
 //! [`build_findings`] when they share a diagnostic.
 
@@ -21,6 +23,7 @@ mod builds;
 mod causes;
 mod frame;
 mod merge;
+mod metrics;
 mod names;
 mod notices;
 mod proof;
@@ -29,6 +32,7 @@ pub use boots::{BlamedRevision, BootSides, Seen, boot_findings};
 pub use builds::{BuildSeen, build_findings};
 pub use frame::Frame;
 pub use merge::merge;
+pub use metrics::metric_findings;
 
 #[cfg(test)]
 mod boot_tests;

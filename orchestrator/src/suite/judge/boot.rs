@@ -95,7 +95,7 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
     spoilt(&said, &input, &mut tests);
     let mut remaining = unreached(&said, &input, &tests);
     unloads(&said, &input, &end, &mut tests, &mut remaining);
-    let metrics = tests.iter().filter_map(|test| samples(test, meta.accel)).collect();
+    let metrics = tests.iter().flat_map(|test| samples(test, meta.accel)).collect();
     BootRecord {
         kernel: meta.kernel,
         selftests: meta.selftests,
@@ -267,8 +267,9 @@ fn spoilt(said: &Said, input: &JudgeInput<'_>, tests: &mut Vec<TestRecord>) {
 fn asked(suite: &str, said: &Said, input: &JudgeInput<'_>) -> Vec<String> {
     let prefix = format!("{suite}.");
     let only: Vec<&String> = input.only.iter().filter(|test| test.starts_with(&prefix)).collect();
+    let all = input.only.is_empty() || input.only.iter().any(|test| test == suite);
     let names: Vec<String> = match said.listed.get(suite) {
-        Some(listed) if input.only.is_empty() => listed.clone(),
+        Some(listed) if all => listed.clone(),
         Some(listed) => only.into_iter().filter(|test| listed.contains(test)).cloned().collect(),
         None => only.into_iter().filter(|test| !is_unload(test, suite)).cloned().collect(),
     };

@@ -1,0 +1,261 @@
+//! Measures one kconfig of one tree on one clock: base against tip, then which patches brought what changed.
+//!
+//! On the instruction clock one boot of each revision says all there is to say. On the wall clock the boot is the
+//! sampling unit: boots of both sides alternate by chance until the numbers decide or enough were made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::board::{Board, bootable};
+use super::booter::{Booted, Booter};
+use super::examine::{Examined, Job, records};
+use super::tools;
+use crate::compare;
+use crate::lab::Selection;
+use crate::stats::steps::{self, Next, Question};
+use crate::stats::{self, Kernel, Place};
+use crate::words::{
+    BuildRecord, Clock, FunctionChange, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite,
+};
+
+/// Smallest change that the wall clock is asked to show, relative to the base.
+const WANTED: f64 = 0.02;
+
+/// Where and what to measure.
+#[derive(Clone, Copy)]
+pub struct Measurement<'a> {
+    /// Tree.
+    pub tree: &'a str,
+    /// Kconfig.
+    pub kconfig: &'a Kconfig,
+    /// Its builds as they come in.
+    pub board: &'a Board,
+    /// Boots them.
+    pub booter: &'a Booter,
+    /// The clock.
+    pub clock: Clock,
+    /// Which metrics: the suites' quick ones, or all.
+    pub profile: Profile,
+    /// Only these metrics, by full name; all of the profile when empty.
+    pub only: &'a [String],
+    /// Subjects of all patches, in order.
+    pub subjects: &'a [String],
+    /// What the base cost in earlier runs.
+    pub history: &'a stats::History,
+}
+
+impl Measurement<'_> {
+    /// Nothing was measured, and why.
+    pub fn refused(&self, why: String) -> Examined {
+        Examined { not_booted: Some(why), ..self.empty() }
+    }
+
+    fn empty(&self) -> Examined {
+        Examined { kconfig: self.kconfig.name.clone(), ..Examined::default() }
+    }
+
+    /// Measures as the builds come in.
+    pub async fn run(&self) -> Examined {
+        let mut examined = self.empty();
+        let suites = self.booter.benchmarks(self.kconfig);
+        let worth = self.board.any_kernel_differs().await;
+        let Some(base) = self.board.wait(0).await.filter(bootable) else {
+            examined.not_booted = Some("the base was not built".to_owned());
+            return examined;
+        };
+        if !worth {
+            examined.not_booted = Some("the kernels are identical to the base's, bit for bit".to_owned());
+            return examined;
+        }
+        if let Some(why) = tools::missing(&base, &suites) {
+            examined.not_booted = Some(why);
+            return examined;
+        }
+        let plain = Selection { only: metric_names(&suites, self.profile, self.only), ..Selection::default() };
+        let job = Job { kconfig: self.kconfig, board: self.board, booter: self.booter, clock: Some(self.clock), plain };
+        let patched = match self.clock {
+            // The base is measured while the patches are still being built: nothing disturbs this clock.
+            Clock::Instructions => {
+                let (base_boots, patched) =
+                    tokio::join!(job.boot(&base, &base, &job.plain, 0, ""), self.tip(&job, &base));
+                examined.base = base_boots;
+                patched
+            }
+            Clock::Wall => self.alternate(&job, &base, &mut examined).await,
+        };
+        let Some(boots) = patched else {
+            examined.not_booted = Some("there is no other kernel at the tip to measure".to_owned());
+            return examined;
+        };
+        examined.patched.extend(boots);
+        examined.comparisons = compare::compare_boots(&records(&examined.base), &records(&examined.patched));
+        job.blame(&base, &mut examined).await;
+        examined.metrics = self.compare(&examined);
+        self.find_steps(&job, &mut examined).await;
+        examined.walks = stats::walks(self.place(), &samples(&examined.patched));
+        examined
+    }
+
+    async fn tip(&self, job: &Job<'_>, base: &BuildRecord) -> Option<Vec<Booted>> {
+        let tip = self.board.wait(self.board.tip).await.filter(bootable)?;
+        if tip.artefacts.image == base.artefacts.image {
+            return None;
+        }
+        Some(job.boot(&tip, &tip, &job.plain, 0, "").await)
+    }
+
+    /// Boots base and tip in turns, in an order made by chance, until the numbers decide.
+    async fn alternate(&self, job: &Job<'_>, base: &BuildRecord, examined: &mut Examined) -> Option<Vec<Booted>> {
+        let tip = self.board.wait(self.board.tip).await.filter(bootable)?;
+        if tip.artefacts.image == base.artefacts.image {
+            return None;
+        }
+        let seed = u64::from_str_radix(&tip.key[..16.min(tip.key.len())], 16).unwrap_or(0);
+        let mut patched: Vec<Booted> = Vec::new();
+        let mut made = 0;
+        while let Some(goal) = self.goal(made, examined, &patched) {
+            if self.booter.cancelled() {
+                break;
+            }
+            let order = stats::interleaved(goal, seed);
+            for (place, kernel) in order.into_iter().enumerate().skip(2 * made) {
+                let repetition = place as u32 / 2;
+                let purpose = format!("boot-{}", repetition + 1);
+                let (build, boots) = match kernel {
+                    Kernel::Base => (base, &mut examined.base),
+                    Kernel::Patched => (&tip, &mut patched),
+                };
+                boots.extend(job.boot(build, build, &job.plain, repetition, &purpose).await);
+            }
+            made = goal;
+        }
+        Some(patched)
+    }
+
+    /// How many boots each side should have next.
+    fn goal(&self, made: usize, examined: &Examined, patched: &[Booted]) -> Option<usize> {
+        let comparisons = match made {
+            0 => Vec::new(),
+            _ => self.compare_boots(&examined.base, patched),
+        };
+        stats::next_boots(made, &comparisons, WANTED)
+    }
+
+    fn place(&self) -> Place<'_> {
+        let machine = self.kconfig.boot.as_ref().map_or("", |spec| spec.machine.as_str());
+        Place { tree: self.tree, kconfig: &self.kconfig.name, machine, clock: self.clock }
+    }
+
+    fn compare(&self, examined: &Examined) -> Vec<MetricComparison> {
+        self.compare_boots(&examined.base, &examined.patched)
+    }
+
+    fn compare_boots(&self, base: &[Booted], patched: &[Booted]) -> Vec<MetricComparison> {
+        let (base, patched) = (samples(base), samples(patched));
+        stats::compare(&stats::Inputs { place: self.place(), base: &base, patched: &patched, history: self.history })
+    }
+}
+
+impl Measurement<'_> {
+    /// Finds the patches behind every metric that changed, measuring only what is needed.
+    async fn find_steps(&self, job: &Job<'_>, examined: &mut Examined) {
+        let tip = self.board.tip;
+        let changed: Vec<usize> = (0..examined.metrics.len()).filter(|&at| changed(&examined.metrics[at])).collect();
+        let mut known = BTreeMap::from([(0, samples(&examined.base)), (tip, samples(&examined.patched))]);
+        known.extend(examined.between.iter().map(|(index, boots)| (*index, samples(boots))));
+        let next = |metric: &MetricComparison, known: &BTreeMap<usize, Readings>| {
+            let question = Question { metric: &metric.metric, part: metric.part, clock: self.clock };
+            steps::next_of_metric(question, known, tip)
+        };
+        loop {
+            // Metrics that want the same revision next share its boot.
+            let wanted: BTreeSet<usize> = changed
+                .iter()
+                .filter_map(|&at| match next(&examined.metrics[at], &known) {
+                    Next::Measure(index) => Some(index),
+                    Next::Found(_) => None,
+                })
+                .collect();
+            if wanted.is_empty() || self.booter.cancelled() {
+                break;
+            }
+            for index in wanted {
+                let boots = self.between(job, index, examined.base.len()).await;
+                known.insert(index, samples(&boots));
+                examined.between.insert(index, boots);
+            }
+        }
+        for at in changed {
+            if let Next::Found(steps) = next(&examined.metrics[at], &known) {
+                let metric = &examined.metrics[at];
+                let told = steps.iter().map(|step| {
+                    let mut told = steps::with_patches(&[*step], self.subjects);
+                    let before = step.revision - 1 - step.unmeasured_before;
+                    let functions = function_changes(&metric.metric, &known[&before], &known[&step.revision]);
+                    told.iter_mut().for_each(|told| told.functions.clone_from(&functions));
+                    told
+                });
+                examined.metrics[at].steps = told.flatten().collect();
+            }
+            let metric = &examined.metrics[at];
+            examined.metrics[at].functions = function_changes(&metric.metric, &known[&0], &known[&tip]);
+        }
+    }
+
+    /// Boots a revision in mid-series as often as the ends on this clock; nothing when it cannot be booted.
+    async fn between(&self, job: &Job<'_>, index: usize, boots: usize) -> Vec<Booted> {
+        let Some(build) = self.board.wait(index).await.filter(bootable) else { return Vec::new() };
+        match self.clock {
+            Clock::Instructions => job.boot(&build, &build, &job.plain, 0, "").await,
+            Clock::Wall => {
+                let mut all = Vec::new();
+                for repetition in 0..boots {
+                    let purpose = format!("boot-{}", repetition + 1);
+                    all.extend(job.boot(&build, &build, &job.plain, repetition as u32, &purpose).await);
+                }
+                all
+            }
+        }
+    }
+}
+
+/// All metrics of each boot of a revision.
+type Readings = Vec<Vec<MetricSamples>>;
+
+fn changed(metric: &MetricComparison) -> bool {
+    match metric.change {
+        MetricChange::Regressed | MetricChange::Improved => true,
+        MetricChange::Unchanged | MetricChange::New | MetricChange::Vanished | MetricChange::NotEnoughData => false,
+    }
+}
+
+/// What each kernel function costs more or less; empty where nobody counted.
+fn function_changes(metric: &str, earlier: &Readings, later: &Readings) -> Vec<FunctionChange> {
+    let of = |boots: &Readings| boots.iter().flatten().find(|samples| samples.metric == metric).cloned();
+    match (of(earlier), of(later)) {
+        (Some(earlier), Some(later)) => compare::function_changes(&earlier, &later),
+        (Some(_), None) | (None, Some(_)) | (None, None) => Vec::new(),
+    }
+}
+
+/// All metrics of each boot.
+pub fn samples(boots: &[Booted]) -> Readings {
+    boots.iter().map(|boot| boot.record.metrics.clone()).collect()
+}
+
+/// Full names of the metrics to measure: those asked for, or those of the profile.
+pub fn metric_names(suites: &[Suite], profile: Profile, only: &[String]) -> Vec<String> {
+    if !only.is_empty() {
+        return only.to_vec();
+    }
+    let list = |suite: &Suite| -> Vec<String> {
+        let quick = match profile {
+            Profile::Quick => &suite.quick,
+            Profile::Full | Profile::Nightly => &suite.tests,
+        };
+        let names = if quick.is_empty() { &suite.tests } else { quick };
+        // A suite is all of its tests.
+        let whole = names.is_empty().then(|| suite.name.clone());
+        names.iter().map(|name| format!("{}.{name}", suite.name)).chain(whole).collect()
+    };
+    suites.iter().flat_map(list).collect()
+}

@@ -1,0 +1,101 @@
+//! What the orchestrator itself brings into a guest: benchmark programs, and what counts instructions beside them.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{boots, write_atomically};
+use crate::lab::{self, Counting};
+use crate::words::{BuildRecord, Builtin, Clock, Suite};
+
+/// Where a benchmark finds the numbers of the test driver's ioctls.
+const ABI_IN_GUEST: &str = "/tests/hmm-abi.json";
+
+/// File of a build that holds them.
+const ABI: &str = "hmm-abi.json";
+
+/// Why a benchmark cannot run.
+const NO_DRIVER: &str = "the revision has no test driver (lib/test_hmm_uapi.h) to measure with";
+
+/// Programs and files for one boot.
+#[derive(Debug, Clone, Default)]
+pub struct Tools {
+    /// Program of each suite, by suite name; a suite whose program the build lacks is missing.
+    pub programs: Vec<(String, Utf8PathBuf)>,
+    /// Further files: where each is on the host, and its path in the guest.
+    pub files: Vec<(Utf8PathBuf, String)>,
+    /// Counts instructions by function.
+    pub counting: Option<Counting>,
+    /// Hash of everything here that is not of the build; empty when all of it is.
+    pub hash: String,
+}
+
+/// Gathers what a boot of `kernel` with these suites needs.
+///
+/// # Errors
+/// One sentence: the cache cannot be written, or the revision lacks what a benchmark needs.
+pub fn gather(
+    cache: &Utf8Path,
+    kernel: &BuildRecord,
+    selftests: &BuildRecord,
+    suites: &[Suite],
+    clock: Option<Clock>,
+) -> Result<Tools, String> {
+    let mut tools = Tools::default();
+    let mut hasher = blake3::Hasher::new();
+    let mut own = false;
+    for suite in suites {
+        let program = match suite.builtin {
+            None => boots::program(selftests, suite),
+            Some(Builtin::HmmBench) => {
+                let abi = abi(selftests).ok_or(NO_DRIVER)?;
+                let content = fs_err::read(&abi).map_err(|error| error.to_string())?;
+                tools.files.push((abi, ABI_IN_GUEST.to_owned()));
+                let bench = lab::place_bench(cache).map_err(|error| error.to_string())?;
+                hasher.update(blake3::hash(&content).as_bytes()).update(lab::bench_hash().as_bytes());
+                own = true;
+                Some(bench)
+            }
+        };
+        tools.programs.extend(program.map(|program| (suite.name.clone(), program)));
+    }
+    match clock {
+        Some(Clock::Instructions) => {
+            let image = kernel.artefacts.image.as_deref().unwrap_or_default();
+            let vmlinux = kernel.artefacts.dir.join("vmlinux");
+            let symbols = symbols(cache, &vmlinux, image)?;
+            let plugin = lab::install_plugin(cache).map_err(|error| error.to_string())?;
+            hasher.update(lab::plugin_hash().as_bytes());
+            own = true;
+            tools.counting = Some(Counting { plugin, symbols });
+        }
+        Some(Clock::Wall) | None => {}
+    }
+    if own {
+        tools.hash = hasher.finalize().to_hex().to_string();
+    }
+    Ok(tools)
+}
+
+/// The symbol table of a kernel, kept by the hash of its image.
+fn symbols(cache: &Utf8Path, vmlinux: &Utf8Path, image: &str) -> Result<Utf8PathBuf, String> {
+    let path = cache.join("symbols").join(format!("{image}.txt"));
+    if !path.is_file() {
+        let elf = fs_err::read(vmlinux).map_err(|error| error.to_string())?;
+        let table = lab::symbol_table(&elf).map_err(|error| format!("{vmlinux}: {error}"))?;
+        write_atomically(&path, table.as_bytes()).map_err(|error| error.to_string())?;
+    }
+    Ok(path)
+}
+
+/// Why a build cannot be measured with these suites, when it cannot.
+pub fn missing(build: &BuildRecord, suites: &[Suite]) -> Option<String> {
+    let needs_abi = suites.iter().any(|suite| match suite.builtin {
+        Some(Builtin::HmmBench) => true,
+        None => false,
+    });
+    (needs_abi && abi(build).is_none()).then(|| NO_DRIVER.to_owned())
+}
+
+fn abi(build: &BuildRecord) -> Option<Utf8PathBuf> {
+    let file = build.artefacts.selftest_files.iter().find(|file| Utf8Path::new(file).file_name() == Some(ABI))?;
+    Some(build.artefacts.dir.join(file))
+}
