@@ -278,7 +278,7 @@ mod tests {
     fn a_step_says_what_it_does_not_know() {
         let effect = Effect { estimate: 0.031, low: 0.03, high: 0.032, visible: 0.005, p: None };
         let patch = BlamedPatch { number: 4, total: 6, subject: "x".into() };
-        let sure = MetricStep { patch, effect, unmeasured_before: 0 };
+        let sure = MetricStep { patch, effect, functions: Vec::new(), unmeasured_before: 0 };
         assert_eq!(step(&sure), "patch 4/6 +3.1%");
         let unsure = MetricStep { unmeasured_before: 2, ..sure };
         assert_eq!(step(&unsure), "patch 4/6 +3.1%, or one of the 2 before it, which could not be measured");

@@ -296,9 +296,13 @@ impl Booter {
         };
         let mut record = suite::judge(input, meta);
         if tools.counting.is_some() && !record.metrics.is_empty() {
-            let counts = raw.dir.join("counts.jsonl");
-            if let Err(error) = lab::add_counts(&counts, &mut record.metrics) {
-                self.context.note(format!("{unit}: instructions were not counted by function: {error}"));
+            let counts = fs_err::read(raw.dir.join("counts.jsonl")).map_err(|error| error.to_string());
+            let problems = match counts.and_then(|bytes| lab::Counts::read(&bytes)) {
+                Ok(counts) => counts.rejected.iter().cloned().chain(counts.attach(&mut record.metrics)).collect(),
+                Err(error) => vec![error],
+            };
+            for problem in problems.iter().take(3) {
+                self.context.note(format!("{unit}: instructions by function: {problem}"));
             }
         }
         record
@@ -341,7 +345,10 @@ impl Booter {
             selftests: want.selftests.revision,
             kconfig: want.kconfig.name.clone(),
             machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
-            accel: Accel::Tcg,
+            accel: match want.clock {
+                Some(Clock::Instructions) => Accel::Icount,
+                Some(Clock::Wall) | None => Accel::Tcg,
+            },
             attempt: 0,
             end: BootEnd::Infra { reason: reason.to_owned() },
             uname: String::new(),

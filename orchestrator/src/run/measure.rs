@@ -9,12 +9,12 @@ use super::board::{Board, bootable};
 use super::booter::{Booted, Booter};
 use super::examine::{Examined, Job, records};
 use super::tools;
-use crate::compare;
+use crate::compare::{self, Attribution};
 use crate::lab::Selection;
 use crate::stats::steps::{self, Next, Question};
 use crate::stats::{self, Kernel, Place};
 use crate::words::{
-    BuildRecord, Clock, FunctionChange, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite,
+    BuildRecord, Clock, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite,
 };
 
 /// Smallest change that the wall clock is asked to show, relative to the base.
@@ -190,14 +190,18 @@ impl Measurement<'_> {
                 let told = steps.iter().map(|step| {
                     let mut told = steps::with_patches(&[*step], self.subjects);
                     let before = step.revision - 1 - step.unmeasured_before;
-                    let functions = function_changes(&metric.metric, &known[&before], &known[&step.revision]);
+                    let attribution = attribution(&metric.metric, &known[&before], &known[&step.revision]);
+                    let functions = attribution.map(|attribution| attribution.functions).unwrap_or_default();
                     told.iter_mut().for_each(|told| told.functions.clone_from(&functions));
                     told
                 });
                 examined.metrics[at].steps = told.flatten().collect();
             }
-            let metric = &examined.metrics[at];
-            examined.metrics[at].functions = function_changes(&metric.metric, &known[&0], &known[&tip]);
+            let metric = &mut examined.metrics[at];
+            if let Some(attribution) = attribution(&metric.metric, &known[&0], &known[&tip]) {
+                metric.note = metric.note.take().or_else(|| attribution.note());
+                metric.functions = attribution.functions;
+            }
         }
     }
 
@@ -228,13 +232,10 @@ fn changed(metric: &MetricComparison) -> bool {
     }
 }
 
-/// What each kernel function costs more or less; empty where nobody counted.
-fn function_changes(metric: &str, earlier: &Readings, later: &Readings) -> Vec<FunctionChange> {
+/// What each kernel function costs more or less; `None` where nobody counted.
+fn attribution(metric: &str, earlier: &Readings, later: &Readings) -> Option<Attribution> {
     let of = |boots: &Readings| boots.iter().flatten().find(|samples| samples.metric == metric).cloned();
-    match (of(earlier), of(later)) {
-        (Some(earlier), Some(later)) => compare::function_changes(&earlier, &later),
-        (Some(_), None) | (None, Some(_)) | (None, None) => Vec::new(),
-    }
+    compare::attribute(&of(earlier)?, &of(later)?)
 }
 
 /// All metrics of each boot.

@@ -56,6 +56,7 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
     }
     let coverage = coverage(inputs, &judged);
     let tests: Vec<TestTable> = inputs.trees.iter().flat_map(test_tables).collect();
+    let measured = || inputs.trees.iter().flat_map(|tree| &tree.measured);
     let mut report = Report {
         schema: SCHEMA.to_owned(),
         series: series(context.folder.series()),
@@ -70,8 +71,8 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
         builds: inputs.trees.iter().flat_map(|tree| build_cells(context, tree)).collect(),
         tests,
         boots: inputs.trees.iter().flat_map(|tree| boot_rows(context, tree)).collect(),
-        metrics: Vec::new(),
-        walks: Vec::new(),
+        metrics: measured().flat_map(|measured| measured.metrics.clone()).collect(),
+        walks: measured().flat_map(|measured| measured.walks.clone()).collect(),
         metric_history: Vec::new(),
     };
     (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.interrupted);

@@ -81,6 +81,7 @@ fn symbols(cache: &Utf8Path, vmlinux: &Utf8Path, image: &str) -> Result<Utf8Path
     if !path.is_file() {
         let elf = fs_err::read(vmlinux).map_err(|error| error.to_string())?;
         let table = lab::symbol_table(&elf).map_err(|error| format!("{vmlinux}: {error}"))?;
+        fs_err::create_dir_all(cache.join("symbols")).map_err(|error| error.to_string())?;
         write_atomically(&path, table.as_bytes()).map_err(|error| error.to_string())?;
     }
     Ok(path)
