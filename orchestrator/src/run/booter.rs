@@ -264,7 +264,7 @@ impl Booter {
             cancel: self.context.cancel.clone(),
         };
         let raw = lab::boot(&request).await;
-        if raw.accel != accel && !raw.frames.is_empty() {
+        if raw.accel != *accel && !raw.frames.is_empty() {
             self.accel.fell_back(raw.accel);
         }
         let config = fs_err::read_to_string(artefacts.dir.join("config")).unwrap_or_default();
