@@ -271,7 +271,13 @@ struct KconfigPlan<'a> {
 }
 
 impl<'a> KconfigPlan<'a> {
-    fn new(context: &Context, series: &Series, kconfig: &'a Kconfig, board: &'a Board, booter: &Booter) -> KconfigPlan<'a> {
+    fn new(
+        context: &Context,
+        series: &Series,
+        kconfig: &'a Kconfig,
+        board: &'a Board,
+        booter: &Booter,
+    ) -> KconfigPlan<'a> {
         let options = context.options();
         let (suites, benchmarks) = (booter.suites(kconfig), booter.benchmarks(kconfig));
         let metrics = chosen(&options.tests, &benchmarks).filter(|_| !benchmarks.is_empty());
@@ -333,8 +339,7 @@ fn chosen(tests: &[String], suites: &[Suite]) -> Option<Vec<String>> {
     let of = |test: &str, suite: &Suite| {
         test.strip_prefix(suite.name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    let own: Vec<String> =
-        tests.iter().filter(|test| suites.iter().any(|suite| of(test, suite))).cloned().collect();
+    let own: Vec<String> = tests.iter().filter(|test| suites.iter().any(|suite| of(test, suite))).cloned().collect();
     (tests.is_empty() || !own.is_empty()).then_some(own)
 }
 

@@ -11,7 +11,10 @@ use crate::compare;
 use crate::compare::bisect::{self, Symptom};
 use crate::compare::findings::BlamedRevision;
 use crate::lab::Selection;
-use crate::words::{BootEnd, BootRecord, BuildRecord, Change, Clock, Kconfig, MetricComparison, OperationComparison, TestComparison, Verdict};
+use crate::words::{
+    BootEnd, BootRecord, BuildRecord, Change, Clock, Kconfig, MetricComparison, OperationComparison, TestComparison,
+    Verdict,
+};
 
 /// What the boots of one kconfig gave.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,9 @@ use super::examine::Examined;
 use super::gaps;
 use super::trees::Prepared;
 use super::{Context, summary};
-use crate::compare::findings::{BootSides, BuildSeen, Frame, Seen, boot_findings, build_findings, merge, metric_findings};
+use crate::compare::findings::{
+    BootSides, BuildSeen, Frame, Seen, boot_findings, build_findings, merge, metric_findings,
+};
 use crate::report::model::{BaseHealth, NotCovered};
 use crate::words::{BootEnd, Finding, Severity};
 

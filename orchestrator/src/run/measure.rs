@@ -13,9 +13,7 @@ use crate::compare::{self, Attribution};
 use crate::lab::Selection;
 use crate::stats::steps::{self, Next, Question};
 use crate::stats::{self, Kernel, Place};
-use crate::words::{
-    BuildRecord, Clock, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite,
-};
+use crate::words::{BuildRecord, Clock, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite};
 
 /// Smallest change that the wall clock is asked to show, relative to the base.
 const WANTED: f64 = 0.02;

@@ -119,7 +119,12 @@ pub fn with_patches(steps: &[Step], subjects: &[String]) -> Vec<MetricStep> {
         let number = step.revision;
         let subject = number.checked_sub(1).and_then(|index| subjects.get(index))?.clone();
         let patch = BlamedPatch { number, total: subjects.len(), subject };
-        Some(MetricStep { patch, effect: step.effect, functions: Vec::new(), unmeasured_before: step.unmeasured_before })
+        Some(MetricStep {
+            patch,
+            effect: step.effect,
+            functions: Vec::new(),
+            unmeasured_before: step.unmeasured_before,
+        })
     };
     steps.iter().filter_map(patch).collect()
 }

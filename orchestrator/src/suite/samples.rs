@@ -41,16 +41,19 @@ pub(super) fn samples(record: &TestRecord, accel: Accel) -> Vec<MetricSamples> {
     };
     let mut lines = record.output.lines().filter_map(|line| line.strip_prefix(PREFIX));
     if let (Some(line), None) = (lines.next(), lines.next()) {
-        return own(line).map(|line| MetricSamples {
-            metric: record.test.clone(),
-            pages: line.pages,
-            samples: line
-                .samples
-                .iter()
-                .map(|reading| Sample { phase: reading.phase, value: value(reading.ticks, reading.ns), copy: None })
-                .collect(),
-            functions: Vec::new(),
-        }).into_iter().collect();
+        return own(line)
+            .map(|line| MetricSamples {
+                metric: record.test.clone(),
+                pages: line.pages,
+                samples: line
+                    .samples
+                    .iter()
+                    .map(|reading| Sample { phase: reading.phase, value: value(reading.ticks, reading.ns), copy: None })
+                    .collect(),
+                functions: Vec::new(),
+            })
+            .into_iter()
+            .collect();
     }
     let table = thp_table::times(&record.output).into_iter().take(READINGS);
     table

@@ -32,10 +32,9 @@ pub fn metric_findings(frame: &Frame<'_>, comparisons: &[MetricComparison], sour
     for comparison in comparisons {
         match comparison.change {
             MetricChange::Regressed | MetricChange::Improved => {}
-            MetricChange::Unchanged
-            | MetricChange::New
-            | MetricChange::Vanished
-            | MetricChange::NotEnoughData => continue,
+            MetricChange::Unchanged | MetricChange::New | MetricChange::Vanished | MetricChange::NotEnoughData => {
+                continue;
+            }
         }
         for (patch, change) in changes(comparison) {
             let of_cause = causes.entry((patch, change.effect.estimate > 0.0)).or_default();
@@ -90,10 +89,10 @@ fn summary(lead: &Change<'_>, metrics: usize, function: Option<&FunctionChange>)
     let comparison = lead.comparison;
     let Effect { estimate, low, high, .. } = lead.effect;
     let mut text = format!(
-        "{} {} {} {}{} ({} to {})",
+        "{} costs {:.2} % {} {}{} ({} to {})",
         comparison.metric,
-        if estimate > 0.0 { "costs" } else { "saves" },
-        percent(estimate),
+        estimate.abs() * 100.0,
+        if estimate > 0.0 { "more" } else { "fewer" },
         comparison.unit.replace('/', " per "),
         match comparison.part {
             Part::Whole => "",
@@ -220,11 +219,21 @@ mod tests {
                 (finding.kind, patch, finding.metric.as_deref().unwrap(), finding.function.as_deref().unwrap())
             })
             .collect();
-        let expected =
-            [(FindingKind::MetricRegressed, 2, "a", "more"), (FindingKind::MetricImproved, 3, "b", "less")];
+        let expected = [(FindingKind::MetricRegressed, 2, "a", "more"), (FindingKind::MetricImproved, 3, "b", "less")];
         assert_eq!(told, expected);
-        insta::assert_snapshot!(findings[0].summary, @"");
-        insta::assert_snapshot!(findings[0].evidence[0].text, @"");
+        assert_eq!(
+            findings[0].summary,
+            "patch 2/3 \"mm: change 2\": a costs 3.10 % more instructions per page without the copying of pages \
+             (+3.00 % to +3.20 %); more +4.0 per page; 1 more metric changes with it"
+        );
+        assert_eq!(
+            findings[0].evidence[0].text.lines().collect::<Vec<_>>(),
+            [
+                "              base    change            patched  metric",
+                "     100.0 ±  0.1%   +3.10 %      103.0 ±  0.1%  a (without copies)",
+                "     100.0 ±  0.1%   +2.00 %      103.0 ±  0.1%  b",
+            ]
+        );
     }
 
     #[test]
