@@ -13,7 +13,7 @@ mod functions;
 mod repeat;
 mod splats;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tries;
 
 pub use crate::words::TestComparison;

@@ -82,6 +82,10 @@ impl TreeResult {
 /// When the matrix cannot be used, or a named kconfig is not in it.
 pub fn select_kconfigs(home: &Home, options: &Options) -> Result<Vec<Kconfig>, RunError> {
     let matrix = build::matrix(home).map_err(|error| RunError::Input(error.to_string()))?;
+    select(&matrix, options)
+}
+
+fn select(matrix: &[Kconfig], options: &Options) -> Result<Vec<Kconfig>, RunError> {
     for name in &options.kconfigs {
         if !matrix.iter().any(|kconfig| kconfig.name == *name) {
             let near = crate::config::closest(name, matrix.iter().map(|kconfig| kconfig.name.as_str()));
@@ -93,7 +97,7 @@ pub fn select_kconfigs(home: &Home, options: &Options) -> Result<Vec<Kconfig>, R
         true => kconfig.profile <= options.profile,
         false => options.kconfigs.contains(&kconfig.name),
     };
-    Ok(matrix.into_iter().filter(wanted).collect())
+    Ok(matrix.iter().filter(|kconfig| wanted(kconfig)).cloned().collect())
 }
 
 /// Carries out a run, or what is left of it, and writes its reports.
@@ -110,7 +114,9 @@ pub async fn execute(
     let trouble = |source| RunError::Folder { folder: folder.path().to_owned(), source };
     let log_path = folder.path().join("events.jsonl");
     let before = if log_path.exists() { read_events(&log_path).map_err(trouble)? } else { Vec::new() };
-    let kconfigs = select_kconfigs(&places.home, &folder.options)?;
+    // Read once: the files may change while the run is at work.
+    let matrix = build::matrix(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
+    let kconfigs = select(&matrix, &folder.options)?;
     let catalogue = crate::tree::catalogue(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
     let live = Arc::new(Mutex::new(Some(live)));
     let watcher = live.clone();
@@ -154,7 +160,7 @@ pub async fn execute(
         context: &context,
         trees: &trees,
         kconfigs: &kconfigs,
-        matrix: &build::matrix(&places.home).map_err(|error| RunError::Input(error.to_string()))?,
+        matrix: &matrix,
         accel: accel.get(),
         resumed: !before.is_empty(),
         interrupted: cancel.is_cancelled(),

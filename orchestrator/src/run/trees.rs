@@ -153,12 +153,18 @@ fn conflict_finding(tree: &Tree, series: &Series, error: &ApplyError) -> Option<
     }
 }
 
+/// What git said; nothing when it only said that the tree never had the patch's own base.
+fn git_words(conflict: &Conflict) -> Option<String> {
+    (!conflict.git.contains("Repository lacks necessary blobs")).then(|| conflict.git.clone())
+}
+
 fn conflict_in(frame: &Frame<'_>, conflict: &Conflict) -> Finding {
     let number = Some(conflict.number);
     let place = match (&conflict.file, &conflict.hunk) {
         (file, _) if file.is_empty() => String::new(),
         (file, None) => format!(" to {file}"),
-        (file, Some(hunk)) => format!(" to {file}, hunk {hunk}"),
+        // git cuts the name of the function where its line is full.
+        (file, Some(hunk)) => format!(" to {file}, hunk {}", hunk.trim_end_matches([',', ' ', '('])),
     };
     let already = if conflict.already_applied { "; the tree has this change already" } else { "" };
     let summary = format!("{} does not apply{place}: {}{already}", frame.name(number), conflict.reason);
@@ -172,10 +178,47 @@ fn conflict_in(frame: &Frame<'_>, conflict: &Conflict) -> Finding {
     finding.evidence = [
         quote("the patch expects", origin.clone(), &conflict.expected),
         quote("the tree has", found, &conflict.found),
-        Some(Evidence { what: "git am -3".to_owned(), source: origin, text: conflict.git.clone() }),
+        git_words(conflict).map(|text| Evidence { what: "git am -3".to_owned(), source: origin, text }),
     ]
     .into_iter()
     .flatten()
     .collect();
     finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_is_told_without_git_s_own_trouble() {
+        let series = crate::compare::testing::frame_series(2);
+        let frame = Frame { tree: "linux-6.1", series: &series };
+        let conflict = Conflict {
+            number: 2,
+            total: 2,
+            subject: "s".into(),
+            file: "mm/a.c".into(),
+            hunk: Some("@@ -1,3 +1,4 @@ static int f(pmd_t *pmdp,".into()),
+            reason: "the lines it expects are not there".into(),
+            expected: vec!["a".into()],
+            found: vec!["b".into()],
+            found_line: 7,
+            git: "error: invalid object; error: Repository lacks necessary blobs to fall back on 3-way merge.".into(),
+            already_applied: false,
+            applied: Vec::new(),
+        };
+        let finding = conflict_in(&frame, &conflict);
+        assert!(
+            finding.summary.ends_with(
+                "does not apply to mm/a.c, hunk @@ -1,3 +1,4 @@ static int f(pmd_t *pmdp: the lines it expects are not there"
+            ),
+            "{}",
+            finding.summary
+        );
+        let shown: Vec<_> = finding.evidence.iter().map(|proof| (proof.what.as_str(), proof.text.as_str())).collect();
+        assert_eq!(shown, [("the patch expects", "a"), ("the tree has", "b")]);
+        let merge = Conflict { git: "CONFLICT (content): Merge conflict in mm/a.c".into(), ..conflict };
+        assert_eq!(conflict_in(&frame, &merge).evidence.len(), 3);
+    }
 }

@@ -15,6 +15,11 @@ pub fn file(path: &str) -> Option<String> {
     inside.then(|| encode(path, "/"))
 }
 
+/// A link to the file that evidence is taken from, when it is one of the run: patches and sources lie elsewhere.
+pub fn evidence(source: &str) -> Option<String> {
+    file(source).filter(|_| source.starts_with("units/"))
+}
+
 /// The posted mail with this Message-ID.
 pub fn mail(message_id: &str) -> String {
     format!("https://lore.kernel.org/r/{}", encode(message_id, "@"))
@@ -55,6 +60,14 @@ mod tests {
         for (path, expected) in table {
             assert_eq!(file(path).as_deref(), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn evidence_from_elsewhere_has_no_link() {
+        assert_eq!(evidence("units/a/build.log:3").as_deref(), Some("units/a/build.log"));
+        assert_eq!(evidence("mm/migrate_device.c:91"), None);
+        assert_eq!(evidence("series/v6/linux-6.12/0001.patch:20"), None);
+        assert_eq!(evidence("units/../../x"), None);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn proofs(evidence: &[Evidence]) -> Vec<Proof> {
     let proof = |evidence: &Evidence| Proof {
         what: evidence.what.clone(),
         source: evidence.source.clone(),
-        href: link::file(&evidence.source),
+        href: link::evidence(&evidence.source),
         text: evidence.text.clone(),
     };
     evidence.iter().map(proof).collect()
