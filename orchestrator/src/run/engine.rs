@@ -17,13 +17,13 @@ use super::forecast::{measured_boots, plain_boots};
 use super::history::History;
 use super::host_accel::HostAccel;
 use super::measure::{Measurement, metric_names};
+use super::metric_past::MetricPast;
 use super::plan::{Expected, Plan};
 use super::trees::{Prepared, prepare};
 use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
 use crate::build;
 use crate::config::Home;
 use crate::report::{self, Report};
-use crate::stats;
 use crate::term::Live;
 use crate::words::{BuildRecord, Clock, Event, Kconfig, Kind, Profile, Series, Suite, UnitKind};
 
@@ -140,6 +140,10 @@ pub async fn execute(
         resumed: !before.is_empty(),
     });
     let results = folder.path().parent().unwrap_or(folder.path());
+    let past = match folder.options.clocks.is_empty() {
+        true => MetricPast::default(),
+        false => MetricPast::read(results, &folder.run),
+    };
     let plan = Plan::new(History::read(results, &folder.run), events.clone());
     for tree in &folder.trees {
         let patches = tree.series.as_ref().map_or(0, |series| series.patches.len());
@@ -154,7 +158,7 @@ pub async fn execute(
         if !matches!(prepared, Prepared::Ready { .. }) {
             plan.give_up(&tree.tree.name());
         }
-        trees.push(test_tree(&context, prepared, &kconfigs, &accel, &plan).await?);
+        trees.push(test_tree(&context, prepared, &kconfigs, &accel, &plan, &past).await?);
     }
     let inputs = summary::Inputs {
         context: &context,
@@ -162,6 +166,7 @@ pub async fn execute(
         kconfigs: &kconfigs,
         matrix: &matrix,
         accel: accel.get(),
+        past: &past,
         resumed: !before.is_empty(),
         interrupted: cancel.is_cancelled(),
         wall_before_ms: wall_before(&before),
@@ -203,6 +208,7 @@ async fn test_tree(
     kconfigs: &[Kconfig],
     accel: &Arc<HostAccel>,
     plan: &Plan,
+    past: &MetricPast,
 ) -> Result<TreeResult, RunError> {
     let Prepared::Ready { tree, series, revisions, .. } = &prepared else {
         let (builds, examined, measured) = (Vec::new(), Vec::new(), Vec::new());
@@ -223,7 +229,6 @@ async fn test_tree(
             boards.push((kconfig, board));
         }
     }
-    let history = stats::History::default();
     let plans: Vec<KconfigPlan<'_>> =
         boards.iter().map(|(kconfig, board)| KconfigPlan::new(context, series, kconfig, board, &booter)).collect();
     let forecast = stage.forecast();
@@ -249,7 +254,7 @@ async fn test_tree(
                 plan.say();
             }
         };
-        let ((examined, measured), ()) = tokio::join!(boots.run(&tree.name, &booter, &history), refine);
+        let ((examined, measured), ()) = tokio::join!(boots.run(&tree.name, &booter, past), refine);
         let booted = examined.iter().chain(&measured).flat_map(Examined::boots);
         let booted = booted.map(|boot| Expected { unit: boot.unit.clone(), kind: UnitKind::Boot, known: boot.reused });
         plan.boots(&tree.name, &kconfig.name, booted.collect());
@@ -312,7 +317,7 @@ impl<'a> KconfigPlan<'a> {
     }
 
     /// Tests, then measures: what a kernel costs that crashes is of no interest.
-    async fn run(&self, tree: &str, booter: &Booter, history: &stats::History) -> (Option<Examined>, Vec<Examined>) {
+    async fn run(&self, tree: &str, booter: &Booter, past: &MetricPast) -> (Option<Examined>, Vec<Examined>) {
         let mut examined = None;
         if let Some(tests) = &self.tests {
             examined = Some(examine(self.kconfig, self.board, booter, tests).await);
@@ -328,7 +333,7 @@ impl<'a> KconfigPlan<'a> {
                 profile: self.profile,
                 only: &self.metrics,
                 subjects: &self.subjects,
-                history,
+                past,
             };
             measured.push(match examined.as_ref().and_then(Examined::crash) {
                 Some(why) => measurement.refused(why),

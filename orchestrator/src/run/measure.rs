@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::board::{Board, bootable};
 use super::booter::{Booted, Booter};
 use super::examine::{Examined, Job, records};
+use super::metric_past::MetricPast;
 use super::tools;
 use crate::compare::{self, Attribution};
 use crate::lab::Selection;
@@ -37,8 +38,8 @@ pub struct Measurement<'a> {
     pub only: &'a [String],
     /// Subjects of all patches, in order.
     pub subjects: &'a [String],
-    /// What the base cost in earlier runs.
-    pub history: &'a stats::History,
+    /// What metrics cost in earlier runs.
+    pub past: &'a MetricPast,
 }
 
 impl Measurement<'_> {
@@ -149,7 +150,8 @@ impl Measurement<'_> {
 
     fn compare_boots(&self, base: &[Booted], patched: &[Booted]) -> Vec<MetricComparison> {
         let (base, patched) = (samples(base), samples(patched));
-        stats::compare(&stats::Inputs { place: self.place(), base: &base, patched: &patched, history: self.history })
+        let history = self.past.of_base(self.place());
+        stats::compare(&stats::Inputs { place: self.place(), base: &base, patched: &patched, history: &history })
     }
 }
 

@@ -22,6 +22,7 @@ pub mod index;
 mod judge;
 mod log;
 mod measure;
+mod metric_past;
 mod options;
 mod plan;
 mod recorder;

@@ -10,6 +10,7 @@ use super::examine::Examined;
 use super::gaps;
 use super::host;
 use super::judge;
+use super::metric_past::MetricPast;
 use super::trees::Prepared;
 use crate::build;
 use crate::compare;
@@ -33,6 +34,8 @@ pub struct Inputs<'a> {
     pub matrix: &'a [Kconfig],
     /// How guests ran, when any did.
     pub accel: Option<&'a AccelChoice>,
+    /// What metrics cost in earlier runs.
+    pub past: &'a MetricPast,
     /// Whether an earlier process began it.
     pub resumed: bool,
     /// Whether the user stopped it.
@@ -75,6 +78,8 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
         walks: measured().flat_map(|measured| measured.walks.clone()).collect(),
         metric_history: Vec::new(),
     };
+    let name = report.series.name.clone();
+    report.metric_history = inputs.past.with(&context.folder.run, &name, &report.metrics);
     (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.interrupted);
     report
 }

@@ -18,6 +18,10 @@ use crate::words::{Effect, MetricSamples, Part};
 /// Smallest change that is called one: half a per cent.
 pub const LEAST_EFFECT: f64 = 0.005;
 
+/// Smallest change in instructions per page that is called one: what another allocation of registers or another order of
+/// blocks does to a loop. On a loop of a hundred instructions it is more than [`LEAST_EFFECT`].
+pub const LEAST_INSTRUCTIONS: f64 = 2.0;
+
 /// Pairs below which nothing is said. Two are enough for the longest readings, which see so many interrupts that one
 /// more or less is nothing; Student's interval is wide where they are not.
 pub const FEWEST_PAIRS: usize = 2;
@@ -68,7 +72,8 @@ pub fn judge(sides: &Sides<'_>, part: Part, learned: Option<f64>) -> Outcome {
         return Outcome::not_enough("too few phases remain");
     };
     let floor = NOISE_FLOOR * deviation;
-    let threshold = LEAST_EFFECT.max(learned.unwrap_or(0.0)).max(floor);
+    let instructions = LEAST_INSTRUCTIONS * sides.pages().unwrap_or(1) as f64 / cost;
+    let threshold = LEAST_EFFECT.max(instructions).max(learned.unwrap_or(0.0)).max(floor);
     let visible = threshold.max(estimate - low).max(high - estimate);
     let effect = Effect { estimate, low, high, visible, p: None };
     Outcome::of(effect, off_zero(&effect) && estimate.abs() >= threshold, note)
