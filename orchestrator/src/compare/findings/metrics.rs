@@ -13,6 +13,9 @@ const SHOWN: usize = 12;
 /// Functions shown as proof.
 const FUNCTIONS: usize = 6;
 
+/// What the names of the functions of `lib/test_hmm.c` begin with.
+const TEST_DRIVER: &str = "dmirror_";
+
 /// What one patch did to one metric.
 struct Change<'a> {
     comparison: &'a MetricComparison,
@@ -66,11 +69,16 @@ fn finding(frame: &Frame<'_>, (patch, worse): Cause, mut changes: Vec<Change<'_>
     changes.sort_by(|one, other| other.effect.estimate.abs().total_cmp(&one.effect.estimate.abs()));
     let lead = &changes[0];
     let function = lead.functions.iter().find(|function| (function.patched > function.base) == worse);
-    let (kind, severity) = match worse {
-        true => (FindingKind::MetricRegressed, Severity::Problem),
-        false => (FindingKind::MetricImproved, Severity::Notice),
+    let only_driver = changes.iter().all(|change| is_drivers(change.functions));
+    let (kind, severity) = match (worse, only_driver) {
+        (true, false) => (FindingKind::MetricRegressed, Severity::Problem),
+        (true, true) => (FindingKind::MetricRegressed, Severity::Notice),
+        (false, _) => (FindingKind::MetricImproved, Severity::Notice),
     };
-    let says = format!("{}: {}", frame.name(patch), summary(lead, changes.len(), function));
+    let mut says = format!("{}: {}", frame.name(patch), summary(lead, changes.len(), function));
+    if only_driver {
+        says.push_str("; it is the test driver that changed, nothing else pays for it");
+    }
     let mut finding = frame.finding(kind, severity, patch, says);
     finding.kconfig = Some(lead.comparison.kconfig.clone());
     finding.machine = Some(lead.comparison.machine.clone());
@@ -83,6 +91,16 @@ fn finding(frame: &Frame<'_>, (patch, worse): Cause, mut changes: Vec<Change<'_>
         finding.evidence.push(evidence(&what, functions(lead.functions)));
     }
     finding
+}
+
+/// Whether at least four fifths of a change are in the test driver: the instrument, which no user of a kernel has.
+fn is_drivers(functions: &[FunctionChange]) -> bool {
+    let net = |functions: &mut dyn Iterator<Item = &FunctionChange>| -> f64 {
+        functions.map(|function| function.patched - function.base).sum()
+    };
+    let all = net(&mut functions.iter());
+    let own = net(&mut functions.iter().filter(|function| function.function.starts_with(TEST_DRIVER)));
+    all != 0.0 && own / all >= 0.8
 }
 
 fn summary(lead: &Change<'_>, metrics: usize, function: Option<&FunctionChange>) -> String {
@@ -234,6 +252,21 @@ mod tests {
                 "     100.0 ±  0.1%   +2.00 %      103.0 ±  0.1%  b",
             ]
         );
+    }
+
+    #[test]
+    fn what_only_the_test_driver_costs_is_a_notice() {
+        let series = frame_series(3);
+        let frame = Frame { tree: "t", series: &series };
+        let mut own = step(2, 0.006, 0);
+        own.functions = vec![function("dmirror_a", 0.0, 117.0), function("dmirror_b", 144.0, 74.0)];
+        let mut other = own.clone();
+        other.functions.push(function("migrate_vma_setup", 10.0, 90.0));
+        let severity = |step: MetricStep| {
+            let comparisons = [comparison("a", Part::Whole, MetricChange::Regressed, vec![step])];
+            metric_findings(&frame, &comparisons, "")[0].severity
+        };
+        assert_eq!((severity(own), severity(other)), (Severity::Notice, Severity::Problem));
     }
 
     #[test]
