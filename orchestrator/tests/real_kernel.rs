@@ -168,6 +168,8 @@ fn a_the_embedded_series_is_clean_and_its_repeat_does_nothing() {
     for file in ["report.md", "report.html", "junit.xml", "events.jsonl"] {
         assert!(first.run.join(file).is_file(), "{file}");
     }
+    let walks = first.report["walks"].as_array().unwrap();
+    assert!(walks.len() >= 6 && walks.iter().all(|walk| walk["change"] == "improved"), "one walk saves: {walks:?}");
     let second = bench.run(&["run", "series", "v6"]);
     assert_eq!((second.code, second.builds(), second.boots()), (0, 0, 0));
     assert_eq!(second.report["tests"], first.report["tests"]);
