@@ -20,7 +20,7 @@ pub async fn info(accel: Option<&AccelChoice>, kconfigs: &[Kconfig], trees: &[Tr
         cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
         memory_mib: memory_mib(),
         accel: accel.map_or(Accel::Tcg, |choice| choice.accel),
-        accel_why: accel.map_or_else(|| "nothing was booted".to_owned(), |choice| choice.reason.clone()),
+        accel_why: accel.map_or_else(|| "no test was booted".to_owned(), |choice| choice.reason.clone()),
         toolchains: toolchains(kconfigs, trees).await,
         sandboxed,
         sandbox,

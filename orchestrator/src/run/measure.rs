@@ -14,7 +14,9 @@ use crate::compare::{self, Attribution};
 use crate::lab::Selection;
 use crate::stats::steps::{self, Next, Question};
 use crate::stats::{self, Kernel, Place};
-use crate::words::{BuildRecord, Clock, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite};
+use crate::words::{
+    BootEnd, BuildRecord, Clock, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite,
+};
 
 /// Smallest change that the wall clock is asked to show, relative to the base.
 const WANTED: f64 = 0.02;
@@ -87,6 +89,12 @@ impl Measurement<'_> {
         };
         examined.patched.extend(boots);
         examined.comparisons = compare::compare_boots(&records(&examined.base), &records(&examined.patched));
+        let completed = |boots: &[Booted]| boots.iter().all(|boot| boot.record.end == BootEnd::Completed);
+        if examined.comparisons.is_empty() && completed(&examined.base) && completed(&examined.patched) {
+            let names: Vec<&str> = suites.iter().map(|suite| suite.name.as_str()).collect();
+            examined.not_booted = Some(format!("these kernels have none of the metrics of {}", names.join(", ")));
+            return examined;
+        }
         job.blame(&base, &mut examined).await;
         examined.metrics = self.compare(&examined);
         self.find_steps(&job, &mut examined).await;
