@@ -22,6 +22,7 @@ pub(super) fn request() -> BuildRequest {
             builtin: None,
             tests: Vec::new(),
             quick: Vec::new(),
+            skip: Vec::new(),
             style: SuiteStyle::KselftestHarness,
             append: Vec::new(),
             modules: Vec::new(),

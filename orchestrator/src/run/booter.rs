@@ -241,6 +241,10 @@ impl Booter {
 
     async fn attempt(&self, want: Want<'_>, setup: &Setup<'_>, attempt: u32, unit: &str) -> BootRecord {
         let Setup { spec, machine, suites, accel, tools, selection, key } = setup;
+        let mut selection = (*selection).clone();
+        for suite in suites {
+            selection.skip.extend(suite.skip.iter().map(|test| format!("{}.{test}", suite.name)));
+        }
         let artefacts = &want.kernel.artefacts;
         let dir = boots::attempt_dir(&self.context.cache, key, attempt);
         // Logs of an earlier boot are hard links in other runs' folders: they must not be written into.
@@ -253,7 +257,7 @@ impl Booter {
             suites: suites.to_vec(),
             spec: (*spec).clone(),
             machine: (*machine).clone(),
-            selection: (*selection).clone(),
+            selection: selection.clone(),
             accel: *accel,
             counting: tools.counting.clone(),
             files: tools.files.clone(),

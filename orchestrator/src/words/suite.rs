@@ -77,6 +77,9 @@ pub struct Suite {
     /// Of these, the ones to run in profile quick; all when empty.
     #[serde(default)]
     pub quick: Vec<String>,
+    /// Tests of the program that are left to another suite, named in the same way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<String>,
     /// How it speaks.
     pub style: SuiteStyle,
     /// Further kernel command line.
