@@ -43,7 +43,6 @@ fn narrowed(old: &RunFolder, finding: &Finding) -> (Options, Vec<TreePlan>) {
     let options = Options {
         kconfigs: finding.kconfig.iter().cloned().collect(),
         tests: finding.test.iter().chain(&finding.metric).cloned().collect(),
-        clocks: if finding.metric.is_some() { old.options.clocks.clone() } else { Vec::new() },
         fresh: true,
         ..old.options.clone()
     };

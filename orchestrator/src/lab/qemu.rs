@@ -3,6 +3,7 @@
 use camino::Utf8Path;
 
 use super::Counting;
+use super::plugin::plugin_option;
 use super::sockets;
 use crate::process::Command;
 use crate::words::{Accel, BootSpec, QemuMachine};
@@ -81,7 +82,7 @@ impl Guest<'_> {
         }
         if let Some(counting) = self.counting {
             let Counting { plugin, symbols } = counting;
-            add("-plugin", format!("file={plugin},symbols={symbols},out={COUNTS}"));
+            add("-plugin", plugin_option(plugin, symbols, Utf8Path::new(COUNTS)));
         }
         add("-kernel", self.kernel.to_string());
         add("-initrd", INITRAMFS.to_owned());

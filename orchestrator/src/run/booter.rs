@@ -176,7 +176,11 @@ impl Booter {
         let mut attempt = 1;
         loop {
             let work = Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), attempt);
-            let record = self.attempt(want, &setup, attempt, &unit).await;
+            let mut record = self.attempt(want, &setup, attempt, &unit).await;
+            if selection.only != want.selection.only {
+                // What is measured depends on what was measured before it: the rest of a boot has no numbers.
+                record.metrics.clear();
+            }
             let kept = boots::keep(&self.context.cache, &key, &record);
             self.context.own.make(&key);
             if let Err(error) = &kept {
@@ -207,7 +211,13 @@ impl Booter {
             Some(Clock::Instructions) => Accel::Icount,
             Some(Clock::Wall) | None => self.accel(machine).await.map_err(|error| error.to_string())?,
         };
-        let tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
+        let mut tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
+        match want.clock {
+            Some(Clock::Instructions) => tools.depends_on(&tools::program_version(&machine.qemu.binary)),
+            // Both sides must be measured in turns, in one run: another day's boots are another load's.
+            Some(Clock::Wall) => tools.depends_on(&self.context.folder.run),
+            None => {}
+        }
         let none = String::new();
         let selftests = want.selftests.artefacts.selftests.as_ref().unwrap_or(&none);
         let inputs = BootInputs {
@@ -299,14 +309,21 @@ impl Booter {
             replay: raw.replay.clone(),
         };
         let mut record = suite::judge(input, meta);
+        if want.clock.is_some() && raw.accel != *accel {
+            // Another clock than that of the other side.
+            record.metrics.clear();
+        }
         if tools.counting.is_some() && !record.metrics.is_empty() {
             let counts = fs_err::read(raw.dir.join("counts.jsonl")).map_err(|error| error.to_string());
-            let problems = match counts.and_then(|bytes| lab::Counts::read(&bytes)) {
-                Ok(counts) => counts.rejected.iter().cloned().chain(counts.attach(&mut record.metrics)).collect(),
-                Err(error) => vec![error],
-            };
-            for problem in problems.iter().take(3) {
-                self.context.note(format!("{unit}: instructions by function: {problem}"));
+            match counts.and_then(|bytes| lab::Counts::read(&bytes)) {
+                Ok(counts) if counts.complete || record.end != BootEnd::Completed => {
+                    let problems = counts.rejected.iter().cloned().chain(counts.attach(&mut record.metrics));
+                    for problem in problems.take(3) {
+                        self.context.note(format!("{unit}: instructions by function: {problem}"));
+                    }
+                }
+                Ok(_) => record.end = uncounted("the plugin's file has no end"),
+                Err(error) => record.end = uncounted(&error),
             }
         }
         record
@@ -369,6 +386,11 @@ impl Booter {
         Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), 1).end(outcome(&record), None);
         Booted { record, reused: false, unit }
     }
+}
+
+/// A boot whose instructions were not counted: trouble of ours, which is tried again and never kept.
+fn uncounted(why: &str) -> BootEnd {
+    BootEnd::Infra { reason: format!("instructions by function were not counted: {why}") }
 }
 
 /// The name that a module file has in the kernel.

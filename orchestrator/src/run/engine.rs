@@ -1,6 +1,6 @@
 //! Drives a run from its folder to its report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -97,7 +97,28 @@ fn select(matrix: &[Kconfig], options: &Options) -> Result<Vec<Kconfig>, RunErro
         true => kconfig.profile <= options.profile,
         false => options.kconfigs.contains(&kconfig.name),
     };
-    Ok(matrix.iter().filter(|kconfig| wanted(kconfig)).cloned().collect())
+    let selected: Vec<Kconfig> = matrix.iter().filter(|kconfig| wanted(kconfig)).cloned().collect();
+    let suites: BTreeSet<&str> = selected.iter().flat_map(|kconfig| suites_of(kconfig, options)).collect();
+    for test in &options.tests {
+        let suite = test.split('.').next().unwrap_or(test);
+        if !suites.contains(suite) {
+            let list: Vec<&str> = suites.iter().copied().collect();
+            let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+            return Err(RunError::Input(format!(
+                "no suite of this run has the test `{test}`: its name begins with that of its suite; suites here: {list}"
+            )));
+        }
+    }
+    Ok(selected)
+}
+
+/// Names of the suites that a kconfig runs with these options.
+fn suites_of<'a>(kconfig: &'a Kconfig, options: &Options) -> Vec<&'a str> {
+    let Some(spec) = kconfig.boot.as_ref().filter(|_| kconfig.kind == Kind::Boot && !options.no_boot) else {
+        return Vec::new();
+    };
+    let benchmarks = spec.benchmarks.iter().filter(|_| !options.clocks.is_empty());
+    spec.suites.iter().chain(benchmarks).map(String::as_str).collect()
 }
 
 /// Carries out a run, or what is left of it, and writes its reports.

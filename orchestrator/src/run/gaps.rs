@@ -6,7 +6,7 @@ use super::engine::TreeResult;
 use super::examine::{Examined, records};
 use super::trees::Prepared;
 use crate::report::model::{BaseHealth, NotCovered};
-use crate::words::{BuildOutcome, Change, Evidence, Profile, TestComparison, Verdict};
+use crate::words::{BootEnd, BuildOutcome, Change, Evidence, Profile, TestComparison, Verdict};
 
 /// Tests named in one entry; more are only counted.
 const NAMED: usize = 60;
@@ -66,6 +66,37 @@ pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
         }
     }
     gaps
+}
+
+/// Benchmarks that were to run and gave no answer, or only half of one.
+pub fn unmeasured(result: &TreeResult) -> Vec<String> {
+    let mut open = Vec::new();
+    // Why nothing was booted at all is told as a gap.
+    for measured in result.measured.iter().filter(|measured| measured.not_booted.is_none()) {
+        let name = format!("benchmarks with {}", measured.kconfig);
+        let ends =
+            measured.base.iter().map(|boot| (boot, true)).chain(measured.patched.iter().map(|boot| (boot, false)));
+        let trouble = ends.filter_map(|(boot, base)| match &boot.record.end {
+            BootEnd::Infra { reason } => Some(format!("{}: {reason}", boot.unit)),
+            // On the patched side it is a finding.
+            BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset if base => {
+                Some(format!("{}: the base kernel does not survive them", boot.unit))
+            }
+            BootEnd::Completed | BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset => None,
+        });
+        let before = open.len();
+        open.extend(trouble.take(1).map(|trouble| format!("{name}: {trouble}")));
+        let unknown = measured.comparisons.iter().filter(|comparison| comparison.change == Change::Unknown).count();
+        if open.len() > before {
+            continue;
+        }
+        if measured.comparisons.is_empty() {
+            open.push(format!("{name} gave no answer"));
+        } else if unknown > 0 {
+            open.push(format!("{name}: {unknown} metrics gave no answer"));
+        }
+    }
+    open
 }
 
 /// Kconfigs of the matrix that the run's profile leaves out.
@@ -137,7 +168,7 @@ pub fn base_health(result: &TreeResult) -> Vec<BaseHealth> {
         };
         trouble(&made.record.kconfig, format!("{what}: {reason}"), Vec::new());
     }
-    for examined in &result.examined {
+    for examined in result.examined.iter().chain(&result.measured) {
         let failing: Vec<String> = examined
             .comparisons
             .iter()

@@ -50,13 +50,17 @@ pub fn judge(context: &Context, result: &TreeResult) -> Judged {
         of_boots.extend(boot_findings(&frame, &sides(context, result, examined)));
     }
     for measured in &result.measured {
-        // What the tests have shown already need not be told again by a benchmark that trips over it, too.
-        let told = of_boots.iter().any(|finding| {
-            finding.severity == Severity::Problem && finding.kconfig.as_ref() == Some(&measured.kconfig)
-        });
-        if !told {
-            of_boots.extend(boot_findings(&frame, &sides(context, result, measured)));
-        }
+        // What the tests have shown of a patch already need not be told again by a benchmark that trips over it, too.
+        let told = |finding: &Finding, of_boots: &[Finding]| {
+            of_boots.iter().any(|other| {
+                other.severity == Severity::Problem && other.kconfig == finding.kconfig && other.patch == finding.patch
+            })
+        };
+        let fresh: Vec<Finding> = boot_findings(&frame, &sides(context, result, measured))
+            .into_iter()
+            .filter(|finding| !told(finding, &of_boots))
+            .collect();
+        of_boots.extend(fresh);
     }
     for measured in &result.measured {
         let unit = measured.patched.first().map_or("", |boot| boot.unit.as_str());
@@ -67,9 +71,10 @@ pub fn judge(context: &Context, result: &TreeResult) -> Judged {
             .filter(|finding| {
                 finding.severity == Severity::Problem && finding.kconfig.as_ref() == Some(&measured.kconfig)
             })
-            .map(|finding| finding.patch.clone())
+            .filter_map(|finding| finding.patch.clone())
             .collect();
-        findings.extend(metrics.into_iter().filter(|finding| !broken.contains(&finding.patch)));
+        let blames_broken = |finding: &Finding| finding.patch.as_ref().is_some_and(|patch| broken.contains(patch));
+        findings.extend(metrics.into_iter().filter(|finding| !blames_broken(finding)));
     }
     findings.extend(merge(of_boots));
     Judged { findings, not_covered: gaps::not_covered(result), base_health: gaps::base_health(result) }

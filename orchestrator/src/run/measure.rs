@@ -12,7 +12,7 @@ use super::metric_past::MetricPast;
 use super::tools;
 use crate::compare::{self, Attribution};
 use crate::lab::Selection;
-use crate::stats::steps::{self, Next, Question};
+use crate::stats::steps::{self, Next, Question, Step};
 use crate::stats::{self, Kernel, Place};
 use crate::words::{
     BootEnd, BuildRecord, Clock, Kconfig, MetricChange, MetricComparison, MetricSamples, Profile, Suite,
@@ -64,7 +64,11 @@ impl Measurement<'_> {
             return examined;
         };
         if !worth {
-            examined.not_booted = Some("the kernels are identical to the base's, bit for bit".to_owned());
+            let patched = self.board.wait(self.board.tip).await.filter(bootable);
+            examined.not_booted = Some(match patched {
+                Some(_) => "the kernels are identical to the base's, bit for bit".to_owned(),
+                None => "the last patch does not build with this kconfig".to_owned(),
+            });
             return examined;
         }
         if let Some(why) = tools::missing(&base, &suites) {
@@ -83,11 +87,13 @@ impl Measurement<'_> {
             }
             Clock::Wall => self.alternate(&job, &base, &mut examined).await,
         };
-        let Some(boots) = patched else {
-            examined.not_booted = Some("there is no other kernel at the tip to measure".to_owned());
-            return examined;
-        };
-        examined.patched.extend(boots);
+        match patched {
+            Ok(boots) => examined.patched.extend(boots),
+            Err(why) => {
+                examined.not_booted = Some(why);
+                return examined;
+            }
+        }
         examined.comparisons = compare::compare_boots(&records(&examined.base), &records(&examined.patched));
         let completed = |boots: &[Booted]| boots.iter().all(|boot| boot.record.end == BootEnd::Completed);
         if examined.comparisons.is_empty() && completed(&examined.base) && completed(&examined.patched) {
@@ -102,27 +108,37 @@ impl Measurement<'_> {
         examined
     }
 
-    async fn tip(&self, job: &Job<'_>, base: &BuildRecord) -> Option<Vec<Booted>> {
-        let tip = self.board.wait(self.board.tip).await.filter(bootable)?;
+    /// The build of the tip, or why there is nothing to measure in it.
+    async fn tip_build(&self, base: &BuildRecord) -> Result<BuildRecord, String> {
+        let Some(tip) = self.board.wait(self.board.tip).await.filter(bootable) else {
+            return Err("the last patch does not build with this kconfig".to_owned());
+        };
         if tip.artefacts.image == base.artefacts.image {
-            return None;
+            return Err("the last patch's kernel is identical to the base's, bit for bit".to_owned());
         }
-        Some(job.boot(&tip, &tip, &job.plain, 0, "").await)
+        match tools::missing(&tip, &self.booter.benchmarks(self.kconfig)) {
+            Some(why) => Err(why),
+            None => Ok(tip),
+        }
+    }
+
+    async fn tip(&self, job: &Job<'_>, base: &BuildRecord) -> Result<Vec<Booted>, String> {
+        let tip = self.tip_build(base).await?;
+        Ok(job.boot(&tip, &tip, &job.plain, 0, "").await)
     }
 
     /// Boots base and tip in turns, in an order made by chance, until the numbers decide.
-    async fn alternate(&self, job: &Job<'_>, base: &BuildRecord, examined: &mut Examined) -> Option<Vec<Booted>> {
-        let tip = self.board.wait(self.board.tip).await.filter(bootable)?;
-        if tip.artefacts.image == base.artefacts.image {
-            return None;
-        }
+    async fn alternate(
+        &self,
+        job: &Job<'_>,
+        base: &BuildRecord,
+        examined: &mut Examined,
+    ) -> Result<Vec<Booted>, String> {
+        let tip = self.tip_build(base).await?;
         let seed = u64::from_str_radix(&tip.key[..16.min(tip.key.len())], 16).unwrap_or(0);
         let mut patched: Vec<Booted> = Vec::new();
         let mut made = 0;
         while let Some(goal) = self.goal(made, examined, &patched) {
-            if self.booter.cancelled() {
-                break;
-            }
             let order = stats::interleaved(goal, seed);
             for (place, kernel) in order.into_iter().enumerate().skip(2 * made) {
                 let repetition = place as u32 / 2;
@@ -131,11 +147,17 @@ impl Measurement<'_> {
                     Kernel::Base => (base, &mut examined.base),
                     Kernel::Patched => (&tip, &mut patched),
                 };
-                boots.extend(job.boot(build, build, &job.plain, repetition, &purpose).await);
+                let more = job.boot(build, build, &job.plain, repetition, &purpose).await;
+                // A side that falls once falls sixteen times.
+                let fell = more.iter().any(|boot| boot.record.end != BootEnd::Completed);
+                boots.extend(more);
+                if fell || self.booter.cancelled() {
+                    return Ok(patched);
+                }
             }
             made = goal;
         }
-        Some(patched)
+        Ok(patched)
     }
 
     /// How many boots each side should have next.
@@ -158,7 +180,8 @@ impl Measurement<'_> {
 
     fn compare_boots(&self, base: &[Booted], patched: &[Booted]) -> Vec<MetricComparison> {
         let (base, patched) = (samples(base), samples(patched));
-        let history = self.past.of_base(self.place());
+        let names = base.iter().flatten().map(|metric| metric.metric.as_str()).collect();
+        let history = self.past.of_base(self.place(), &names);
         stats::compare(&stats::Inputs { place: self.place(), base: &base, patched: &patched, history: &history })
     }
 }
@@ -169,7 +192,12 @@ impl Measurement<'_> {
         let tip = self.board.tip;
         let changed: Vec<usize> = (0..examined.metrics.len()).filter(|&at| changed(&examined.metrics[at])).collect();
         let mut known = BTreeMap::from([(0, samples(&examined.base)), (tip, samples(&examined.patched))]);
-        known.extend(examined.between.iter().map(|(index, boots)| (*index, samples(boots))));
+        match self.clock {
+            // Boots that looked for the patch behind a failure have measured, too.
+            Clock::Instructions => known.extend(examined.between.iter().map(|(index, boots)| (*index, samples(boots)))),
+            // One boot is no sample.
+            Clock::Wall => {}
+        }
         let next = |metric: &MetricComparison, known: &BTreeMap<usize, Readings>| {
             let question = Question { metric: &metric.metric, part: metric.part, clock: self.clock };
             steps::next_of_metric(question, known, tip)
@@ -189,12 +217,13 @@ impl Measurement<'_> {
             for index in wanted {
                 let boots = self.between(job, index, examined.base.len()).await;
                 known.insert(index, samples(&boots));
-                examined.between.insert(index, boots);
+                examined.between.entry(index).or_default().extend(boots);
             }
         }
         for at in changed {
             if let Next::Found(steps) = next(&examined.metrics[at], &known) {
                 let metric = &examined.metrics[at];
+                let steps = self.worth_telling(metric, steps, &known);
                 let told = steps.iter().map(|step| {
                     let mut told = steps::with_patches(&[*step], self.subjects);
                     let before = step.revision - 1 - step.unmeasured_before;
@@ -213,9 +242,32 @@ impl Measurement<'_> {
         }
     }
 
+    /// The steps that are changes by the same rule as the whole; the largest where none is by itself.
+    fn worth_telling(
+        &self,
+        metric: &MetricComparison,
+        steps: Vec<Step>,
+        known: &BTreeMap<usize, Readings>,
+    ) -> Vec<Step> {
+        let significant = |step: &Step| {
+            let before = step.revision - 1 - step.unmeasured_before;
+            let (earlier, later) = (&known[&before], &known[&step.revision]);
+            is_change(stats::compare_one(self.clock, &metric.metric, metric.part, earlier, later).change)
+        };
+        let told: Vec<Step> = steps.iter().copied().filter(significant).collect();
+        if !told.is_empty() {
+            return told;
+        }
+        let size = |step: &Step| step.effect.estimate.abs();
+        steps.into_iter().max_by(|one, other| size(one).total_cmp(&size(other))).into_iter().collect()
+    }
+
     /// Boots a revision in mid-series as often as the ends on this clock; nothing when it cannot be booted.
     async fn between(&self, job: &Job<'_>, index: usize, boots: usize) -> Vec<Booted> {
         let Some(build) = self.board.wait(index).await.filter(bootable) else { return Vec::new() };
+        if tools::missing(&build, &self.booter.benchmarks(self.kconfig)).is_some() {
+            return Vec::new();
+        }
         match self.clock {
             Clock::Instructions => job.boot(&build, &build, &job.plain, 0, "").await,
             Clock::Wall => {
@@ -234,7 +286,11 @@ impl Measurement<'_> {
 type Readings = Vec<Vec<MetricSamples>>;
 
 fn changed(metric: &MetricComparison) -> bool {
-    match metric.change {
+    is_change(metric.change)
+}
+
+fn is_change(change: MetricChange) -> bool {
+    match change {
         MetricChange::Regressed | MetricChange::Improved => true,
         MetricChange::Unchanged | MetricChange::New | MetricChange::Vanished | MetricChange::NotEnoughData => false,
     }

@@ -1,5 +1,7 @@
 //! What metrics cost in earlier runs, from their reports.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 use serde::Deserialize;
 
@@ -50,10 +52,16 @@ impl MetricPast {
         MetricPast { runs }
     }
 
-    /// What the base cost at a place, oldest first: the less steady it was, the larger a change must be.
-    pub fn of_base(&self, place: stats::Place<'_>) -> stats::History {
+    /// What the base cost at a place, oldest first: the less steady it was, the larger a change must be. Only runs that
+    /// measured just these metrics count, because what is measured before a metric matters to it.
+    pub fn of_base(&self, place: stats::Place<'_>, names: &BTreeSet<&str>) -> stats::History {
         let mut history = stats::History::default();
-        for comparison in self.runs.iter().flat_map(|past| &past.metrics).filter(|metric| at(metric, place)) {
+        let alike = |past: &&Past| {
+            let here = past.metrics.iter().filter(|metric| at(metric, place) && metric.base.is_some());
+            here.map(|metric| metric.metric.as_str()).collect::<BTreeSet<_>>() == *names
+        };
+        let comparisons = self.runs.iter().filter(alike).flat_map(|past| &past.metrics);
+        for comparison in comparisons.filter(|metric| at(metric, place)) {
             if let Some(base) = comparison.base {
                 let key = (comparison.metric.clone(), comparison.part);
                 history.base.entry(key).or_default().push(base.median);
@@ -140,7 +148,9 @@ mod tests {
         fs_err::write(results.join("20260101-000000-v6/run.json"), "{}").unwrap();
         let past = MetricPast::read(results, "20260103-000000-v6");
         let place = stats::Place { tree: "t", kconfig: "hmm", machine: "m", clock: Clock::Instructions };
-        assert_eq!(past.of_base(place).base[&("a".to_owned(), Part::Whole)], [10.0, 11.0]);
+        let same = BTreeSet::from(["a"]);
+        assert_eq!(past.of_base(place, &same).base[&("a".to_owned(), Part::Whole)], [10.0, 11.0]);
+        assert!(past.of_base(place, &BTreeSet::from(["a", "b"])).base.is_empty(), "another selection");
         let history = past.with("20260103-000000-v6", "v6", &[metric("hmm", 12.0)]);
         let points: Vec<_> = history[0].points.iter().map(|point| (point.base, point.patched)).collect();
         assert_eq!(points, [(Some(10.0), Some(11.0)), (Some(11.0), Some(12.0)), (Some(12.0), Some(13.0))]);

@@ -288,6 +288,7 @@ fn coverage(inputs: &Inputs<'_>, judged: &[judge::Judged]) -> Coverage {
     let matrix: Vec<_> = inputs.matrix.iter().map(|kconfig| (kconfig.name.clone(), kconfig.profile)).collect();
     let options = inputs.context.options();
     coverage.not_covered.extend(gaps::other_profiles(&matrix, options.profile, !options.kconfigs.is_empty()));
+    coverage.unmeasured.extend(inputs.trees.iter().flat_map(gaps::unmeasured));
     for judged in judged {
         coverage.not_covered.extend(judged.not_covered.iter().cloned());
         coverage.base_health.extend(judged.base_health.iter().cloned());

@@ -28,6 +28,24 @@ pub struct Tools {
     pub hash: String,
 }
 
+/// Raised whenever copying functions, symbol tables or readings are told apart in another way.
+const RULES: u32 = 1;
+
+impl Tools {
+    /// Something else that the boot's numbers depend on.
+    pub fn depends_on(&mut self, what: &str) {
+        self.hash = blake3::hash(format!("{}\n{what}", self.hash).as_bytes()).to_hex().to_string();
+    }
+}
+
+/// What tells one version of a program from another: size and time of its file, wherever it is found in the path.
+pub fn program_version(program: &str) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find_map(|file| file.metadata().ok());
+    found.map_or_else(String::new, |file| format!("{} {}", file.len(), file.mtime()))
+}
+
 /// Gathers what a boot of `kernel` with these suites needs.
 ///
 /// # Errors
@@ -63,7 +81,7 @@ pub fn gather(
             let vmlinux = kernel.artefacts.dir.join("vmlinux");
             let symbols = symbols(cache, &vmlinux, image)?;
             let plugin = lab::install_plugin(cache).map_err(|error| error.to_string())?;
-            hasher.update(lab::plugin_hash().as_bytes());
+            hasher.update(lab::plugin_hash().as_bytes()).update(&RULES.to_le_bytes());
             own = true;
             tools.counting = Some(Counting { plugin, symbols });
         }
@@ -77,7 +95,7 @@ pub fn gather(
 
 /// The symbol table of a kernel, kept by the hash of its image.
 fn symbols(cache: &Utf8Path, vmlinux: &Utf8Path, image: &str) -> Result<Utf8PathBuf, String> {
-    let path = cache.join("symbols").join(format!("{image}.txt"));
+    let path = cache.join("symbols").join(format!("{image}-{RULES}.txt"));
     if !path.is_file() {
         let elf = fs_err::read(vmlinux).map_err(|error| error.to_string())?;
         let table = lab::symbol_table(&elf).map_err(|error| format!("{vmlinux}: {error}"))?;

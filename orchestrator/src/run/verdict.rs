@@ -2,7 +2,7 @@
 
 use crate::report::model::{Report, RunVerdict, TestTable};
 use crate::term::text;
-use crate::words::{Accel, BootEnd, BuildOutcome, Change, Severity};
+use crate::words::{BootEnd, BuildOutcome, Change, Severity};
 
 /// Weighs everything in a report. Findings outweigh trouble of ours, which outweighs a clean result: what could not
 /// be answered is never called clean.
@@ -50,11 +50,7 @@ fn unanswered(report: &Report) -> Vec<String> {
             open.push(format!("no test with {} gave an answer{}", table.kconfig, why(report, table)));
         }
     }
-    for boot in &report.boots {
-        if let (Accel::Icount, Some(BootEnd::Infra { reason })) = (boot.accel, &boot.end) {
-            open.push(format!("benchmarks of {} with {}: {reason}", boot.kernel, boot.kconfig));
-        }
-    }
+    open.extend(report.coverage.unmeasured.iter().cloned());
     let answered = report.builds.iter().any(|cell| matches!(cell.outcome, BuildOutcome::Built));
     if open.is_empty() && !answered {
         open.push("nothing was built".to_owned());

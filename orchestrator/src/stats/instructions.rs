@@ -22,9 +22,8 @@ pub const LEAST_EFFECT: f64 = 0.005;
 /// blocks does to a loop. On a loop of a hundred instructions it is more than [`LEAST_EFFECT`].
 pub const LEAST_INSTRUCTIONS: f64 = 2.0;
 
-/// Pairs below which nothing is said. Two are enough for the longest readings, which see so many interrupts that one
-/// more or less is nothing; Student's interval is wide where they are not.
-pub const FEWEST_PAIRS: usize = 2;
+/// Pairs below which nothing is said.
+pub const FEWEST_PAIRS: usize = 4;
 
 /// Confidence of the interval.
 const CONFIDENCE: f64 = 0.95;
@@ -237,22 +236,19 @@ mod tests {
     }
 
     #[test]
-    fn few_long_readings_are_judged_by_student() {
-        let base = Guest::plain().measure("m", 65_536, 3);
-        let patched = Guest::plain().walk_more(1.0).measure("m", 65_536, 3);
-        let outcome = outcome(&base, &patched, Part::Whole);
-        assert_eq!(outcome.change, MetricChange::Regressed, "{outcome:?}");
-        let (two, dearer) =
-            (Guest::plain().measure("m", 65_536, 2), Guest::plain().walk_more(1.0).measure("m", 65_536, 2));
-        assert_eq!(super::tests::outcome(&two, &dearer, Part::Whole).change, MetricChange::Regressed);
-        let (two, dearer) = (Guest::plain().measure("m", 16, 2), Guest::plain().walk_more(1.0).measure("m", 16, 2));
-        let mut uneven = dearer.clone();
-        uneven.samples[1].value += 500;
-        assert_eq!(super::tests::outcome(&two, &uneven, Part::Whole).change, MetricChange::Unchanged);
-        let one = Guest::plain().measure("m", 65_536, 1);
-        let outcome = super::tests::outcome(&one, &one, Part::Whole);
-        assert_eq!(outcome.change, MetricChange::NotEnoughData);
-        assert_eq!(outcome.note.unwrap(), "1 phase measured on both sides, 2 are needed");
+    fn four_phases_are_judged_by_student_and_three_are_not() {
+        let base = Guest::plain().measure("m", 65_536, 4);
+        let patched = Guest::plain().walk_more(1.0).measure("m", 65_536, 4);
+        let judged = outcome(&base, &patched, Part::Whole);
+        assert_eq!(judged.change, MetricChange::Regressed, "{judged:?}");
+        let (four, mut uneven) =
+            (Guest::plain().measure("m", 16, 4), Guest::plain().walk_more(1.0).measure("m", 16, 4));
+        uneven.samples[1].value += 5000;
+        assert_eq!(outcome(&four, &uneven, Part::Whole).change, MetricChange::Unchanged);
+        let three = Guest::plain().measure("m", 65_536, 3);
+        let judged = outcome(&three, &three, Part::Whole);
+        assert_eq!(judged.change, MetricChange::NotEnoughData);
+        assert_eq!(judged.note.unwrap(), "3 phases measured on both sides, 4 are needed");
     }
 
     /// R: `t.test(c(1, 2, 4))`: 2.333, interval -1.461 to 6.128.

@@ -18,6 +18,9 @@ pub struct Coverage {
     /// What is wrong with the base by itself; it blames nobody.
     #[serde(default)]
     pub base_health: Vec<BaseHealth>,
+    /// Benchmarks that were to run and gave no answer, one sentence each: with any of them there is no clean verdict.
+    #[serde(default)]
+    pub unmeasured: Vec<String>,
 }
 
 /// Tests that gave an answer (pass or fail) on each side.
