@@ -23,6 +23,7 @@ use super::trees::{Prepared, prepare};
 use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
 use crate::build;
 use crate::config::Home;
+use crate::lab;
 use crate::report::{self, Report};
 use crate::term::Live;
 use crate::words::{BuildRecord, Clock, Event, Kconfig, Kind, Profile, Series, Suite, UnitKind};
@@ -79,10 +80,17 @@ impl TreeResult {
 /// The kconfigs that a run looks at: those of its profile, or those it names.
 ///
 /// # Errors
-/// When the matrix cannot be used, or a named kconfig is not in it.
+/// When the matrix cannot be used, a named kconfig is not in it, or a machine or suite that one names cannot be used.
 pub fn select_kconfigs(home: &Home, options: &Options) -> Result<Vec<Kconfig>, RunError> {
     let matrix = build::matrix(home).map_err(|error| RunError::Input(error.to_string()))?;
-    select(&matrix, options)
+    let selected = select(&matrix, options)?;
+    for spec in selected.iter().filter_map(|kconfig| kconfig.boot.as_ref()) {
+        lab::machine(home.root(), &spec.machine).map_err(|error| RunError::Input(error.to_string()))?;
+        for suite in spec.suites.iter().chain(&spec.benchmarks) {
+            lab::suite(home.root(), suite).map_err(|error| RunError::Input(error.to_string()))?;
+        }
+    }
+    Ok(selected)
 }
 
 fn select(matrix: &[Kconfig], options: &Options) -> Result<Vec<Kconfig>, RunError> {

@@ -177,8 +177,14 @@ impl Job<'_> {
                     self.rounds(base, &tests, base_tries, alone.is_some(), round, &purpose),
                     self.rounds(patched, &tests, patched_tries, alone.is_some(), round, &purpose),
                 );
+                let answered = |boot: &Booted| !matches!(boot.record.end, BootEnd::Infra { .. });
+                let any = more_base.iter().chain(&more_patched).any(answered);
                 examined.base.extend(more_base);
                 examined.patched.extend(more_patched);
+                if !any {
+                    // Trouble of ours tells nothing about a test, however often it is met.
+                    return;
+                }
             }
             round += 1;
         }

@@ -90,8 +90,9 @@ pub fn unmeasured(result: &TreeResult) -> Vec<String> {
         if open.len() > before {
             continue;
         }
-        if measured.comparisons.is_empty() {
-            open.push(format!("{name} gave no answer"));
+        let skipped = measured.comparisons.iter().any(|comparison| comparison.change == Change::NotCovered);
+        if measured.metrics.is_empty() && !skipped {
+            open.push(format!("{name} gave no reading"));
         } else if unknown > 0 {
             open.push(format!("{name}: {unknown} metrics gave no answer"));
         }

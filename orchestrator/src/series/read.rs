@@ -129,12 +129,16 @@ fn read_mails(file: &Utf8Path, whole: &Utf8Path, total: &mut u64) -> Result<Vec<
     let bad = |what: &str, remedy: &str| {
         Err(SeriesError::BadFile { path: file.to_owned(), what: what.to_owned(), remedy: remedy.to_owned() })
     };
-    *total += std::fs::metadata(file).map_err(fail)?.len();
+    // Not by its size: a pipe or a device has none.
+    let mut bytes = Vec::new();
+    let room = SIZE_LIMIT.saturating_sub(*total) + 1;
+    std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::open(file).map_err(fail)?, room), &mut bytes)
+        .map_err(fail)?;
+    *total += bytes.len() as u64;
     if *total > SIZE_LIMIT {
         let (what, remedy) = ("is larger than 64 MiB".to_owned(), "pass the mails of one series alone".to_owned());
         return Err(SeriesError::BadFile { path: whole.to_owned(), what, remedy });
     }
-    let bytes = std::fs::read(file).map_err(fail)?;
     if bytes.starts_with(b"\x1f\x8b") {
         return bad("is compressed", "unpack it with gunzip first");
     }

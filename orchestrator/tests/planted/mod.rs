@@ -251,7 +251,7 @@ const MOVED: Planted = (
     &[(
         MIGRATE,
         "static int migrate_vma_collect_skip(",
-        "int __used noinline migrate_planted(int a, int b)\n{\n\treturn a * b + (a ^ b) * 7 + a / 3;\n}\n\nstatic int migrate_vma_collect_skip(",
+        "int migrate_planted(int a, int b);\nint __used noinline migrate_planted(int a, int b)\n{\n\treturn a * b + (a ^ b) * 7 + a / 3;\n}\n\nstatic int migrate_vma_collect_skip(",
     )],
 );
 
