@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::agent::AGENT;
 use super::ending::{Seen, decide};
@@ -13,12 +14,13 @@ use super::qemu::{self, INITRAMFS, Results};
 use super::recorder::{Bounded, LIMIT, Recorder};
 use super::supervisor::{Supervisor, Tokens};
 use super::watch::{Limits, Watch};
-use super::{BootRequest, RawBoot, accel, plan, record, sockets};
+use super::{BootRequest, RawBoot, accel, follow, plan, record, sockets};
 use crate::process::{Command, Sandbox, SandboxProbe};
 use crate::words::{Accel, BootEnd, Event};
 
 /// Files of an attempt beside the initramfs and the sockets.
-const FILES: [&str; 6] = ["console.log", "results.jsonl", "qemu.log", "plan.json", qemu::COUNTS, record::FILE];
+const FILES: [&str; 7] =
+    ["console.log", "results.jsonl", "qemu.log", "plan.json", qemu::COUNTS, qemu::RESULTS_FILE, record::FILE];
 
 /// Boots a guest and runs the suites in it.
 ///
@@ -99,11 +101,20 @@ async fn try_attempt(request: &BootRequest, accel: Accel) -> Result<RawBoot, Str
     progress.say("starting the kernel");
     let supervisor = Supervisor::new(&recorder, &news, results, watch, progress);
     let run = async {
-        let exit = command.run(&tokens.stop, |stream, line| {
-            recorder.lock().expect("no holder panics").line(stream, line);
-            news.notify_one();
-        });
-        let exit = exit.await;
+        let ended = CancellationToken::new();
+        let qemu = async {
+            let exit = command.run(&tokens.stop, |stream, line| {
+                recorder.lock().expect("no holder panics").line(stream, line);
+                news.notify_one();
+            });
+            let exit = exit.await;
+            ended.cancel();
+            exit
+        };
+        let exit = match accel {
+            Accel::Kvm | Accel::Tcg => qemu.await,
+            Accel::Icount => tokio::join!(qemu, follow::relay(dir, &ended, &tokens.stop)).0,
+        };
         tokens.gone.cancel();
         exit
     };

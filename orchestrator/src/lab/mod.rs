@@ -15,6 +15,7 @@ mod counts;
 mod ending;
 mod error;
 mod files;
+mod follow;
 mod initramfs;
 mod plan;
 mod plugin;

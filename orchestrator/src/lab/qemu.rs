@@ -37,6 +37,9 @@ pub(super) struct Guest<'a> {
     pub counting: Option<&'a Counting>,
 }
 
+/// File in the boot folder into which a guest on the instruction clock writes its results.
+pub(super) const RESULTS_FILE: &str = "results.raw";
+
 /// File in the boot folder into which the plugin counts.
 pub(super) const COUNTS: &str = "counts.jsonl";
 
@@ -70,7 +73,7 @@ impl Guest<'_> {
         add("-device", "isa-serial,chardev=console".to_owned());
         match results {
             Results::Live => {
-                add("-chardev", format!("socket,id=results,path={}", sockets::RESULTS));
+                add("-chardev", self.live_results());
                 add("-device", "isa-serial,chardev=results".to_owned());
                 add("-chardev", format!("socket,id=control,path={},server=on,wait=off", sockets::CONTROL));
                 add("-mon", "chardev=control,mode=control".to_owned());
@@ -89,6 +92,17 @@ impl Guest<'_> {
         add("-append", self.command_line.to_owned());
         arguments.extend(self.machine.args.iter().cloned());
         arguments
+    }
+}
+
+impl Guest<'_> {
+    /// Where a watched guest's results go: to us; on the instruction clock into a file that we follow, because a guest
+    /// that waits until a socket takes its bytes waits for the host, and its clock goes on meanwhile.
+    fn live_results(&self) -> String {
+        match self.accel {
+            Accel::Kvm | Accel::Tcg => format!("socket,id=results,path={}", sockets::RESULTS),
+            Accel::Icount => format!("file,id=results,path={RESULTS_FILE}"),
+        }
     }
 }
 

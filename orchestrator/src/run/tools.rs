@@ -29,7 +29,7 @@ pub struct Tools {
 }
 
 /// Raised whenever copying functions, symbol tables or readings are told apart in another way.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 impl Tools {
     /// Something else that the boot's numbers depend on.
