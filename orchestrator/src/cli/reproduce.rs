@@ -44,6 +44,7 @@ fn narrowed(old: &RunFolder, finding: &Finding) -> (Options, Vec<TreePlan>) {
         kconfigs: finding.kconfig.iter().cloned().collect(),
         tests: finding.test.iter().chain(&finding.metric).cloned().collect(),
         fresh: true,
+        refresh: false,
         ..old.options.clone()
     };
     let mut trees: Vec<TreePlan> = old.trees.iter().filter(|plan| plan.tree.name() == finding.tree).cloned().collect();

@@ -42,6 +42,9 @@ pub struct RunArgs {
     /// Run no benchmarks
     #[arg(long)]
     no_bench: bool,
+    /// Ask the sources of the trees for a newer state first
+    #[arg(long)]
+    refresh: bool,
     /// Take no result from the cache
     #[arg(long)]
     fresh: bool,
@@ -86,6 +89,7 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
         no_boot: args.no_boot,
         clocks: clocks(args.clocks, args.no_bench),
         fresh: args.fresh,
+        refresh: args.refresh,
         jobs: args.jobs.map_or(cores, usize::from),
         guests: args.guests.map_or((cores / 2).max(1), usize::from),
     };

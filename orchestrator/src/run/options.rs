@@ -70,6 +70,9 @@ pub struct Options {
     pub clocks: Vec<Clock>,
     /// Take no result from the cache.
     pub fresh: bool,
+    /// Ask the trees' sources for a newer state first.
+    #[serde(default)]
+    pub refresh: bool,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

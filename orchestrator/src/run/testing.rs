@@ -32,6 +32,7 @@ pub(crate) fn options() -> Options {
         no_boot: false,
         clocks: Vec::new(),
         fresh: false,
+        refresh: false,
         jobs: 1,
         guests: 1,
     }

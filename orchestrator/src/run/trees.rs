@@ -52,8 +52,10 @@ pub async fn prepare(context: &Context, plan: &TreePlan, catalogue: &[TreeSpec])
         Err(reason) => return unavailable(reason),
     };
     let work = Unit::start(&context.events, UnitKind::Fetch, format!("fetch/{name}"), 1);
-    let fetched =
-        tree::fetch(&spec, &context.cache, &work.name, FetchOptions::default(), &context.events, &context.cancel).await;
+    // A run that is resumed stays on the base that it began with.
+    let refresh = context.options().refresh && !context.own.ended(&work.name);
+    let options = FetchOptions { refresh };
+    let fetched = tree::fetch(&spec, &context.cache, &work.name, options, &context.events, &context.cancel).await;
     let tree = match fetched {
         Ok(tree) => tree,
         Err(error) => {
