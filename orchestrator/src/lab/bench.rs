@@ -1,8 +1,8 @@
 //! The benchmark program that this program carries.
 
-use std::io::Write;
-
 use camino::{Utf8Path, Utf8PathBuf};
+
+use super::carried;
 
 /// The benchmarks: a static program for x86_64 guests, built from `lab/bench` by the build script.
 static BENCH: &[u8] = include_bytes!(env!("ORCHESTRATOR_BENCH"));
@@ -12,22 +12,13 @@ pub fn bench_hash() -> String {
     blake3::hash(BENCH).to_hex().to_string()
 }
 
-/// Puts the benchmark program into the cache and says where it lies. What is there under its name is compared, not
-/// trusted.
+/// Puts the benchmark program into the cache and says where it lies.
 ///
 /// # Errors
 /// When the disk refuses; the error names the file.
 pub fn place_bench(cache: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
-    let folder = cache.join("programs");
-    let path = folder.join(format!("hmm-bench-{}", &bench_hash()[..16]));
-    if std::fs::read(&path).is_ok_and(|bytes| bytes == BENCH) {
-        return Ok(path);
-    }
-    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"));
-    fs_err::create_dir_all(&folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(named)?;
-    file.write_all(BENCH).map_err(named)?;
-    file.persist(&path).map_err(|error| named(error.error))?;
+    let path = cache.join("programs").join(format!("hmm-bench-{}", &bench_hash()[..16]));
+    carried::place(&path, BENCH)?;
     Ok(path)
 }
 

@@ -1,8 +1,8 @@
 //! The QEMU plugin that this program carries.
 
-use std::io::Write;
-
 use camino::{Utf8Path, Utf8PathBuf};
+
+use super::carried;
 
 /// The plugin: a shared library for the host's QEMU, built from `lab/plugin` by the build script.
 static PLUGIN: &[u8] = include_bytes!(env!("ORCHESTRATOR_PLUGIN"));
@@ -17,22 +17,13 @@ pub fn plugin_path(cache: &Utf8Path) -> Utf8PathBuf {
     cache.join("plugins").join(format!("{}.so", plugin_hash()))
 }
 
-/// Puts the plugin into the cache, where QEMU can load it. Its name is its content's hash; a file that is there is
-/// compared all the same, because QEMU would execute whatever it holds.
+/// Puts the plugin into the cache, where QEMU can load it.
 ///
 /// # Errors
 /// When the disk refuses; the error names the file.
 pub fn install_plugin(cache: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
     let path = plugin_path(cache);
-    if std::fs::read(&path).is_ok_and(|bytes| bytes == PLUGIN) {
-        return Ok(path);
-    }
-    let folder = path.parent().expect("it was joined to a folder");
-    fs_err::create_dir_all(folder)?;
-    let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"));
-    let mut new = tempfile::NamedTempFile::new_in(folder).map_err(named)?;
-    new.write_all(PLUGIN).map_err(named)?;
-    new.persist(&path).map_err(|error| named(error.error))?;
+    carried::place(&path, PLUGIN)?;
     Ok(path)
 }
 

@@ -107,7 +107,7 @@ impl Measurement<'_> {
             return examined;
         }
         job.blame(&base, &mut examined).await;
-        examined.metrics = self.compare(&examined);
+        examined.metrics = self.compare(&examined.base, &examined.patched);
         self.find_steps(&job, &mut examined).await;
         examined.walks = stats::walks(self.place(), &samples(&examined.patched));
         examined
@@ -169,7 +169,7 @@ impl Measurement<'_> {
     fn goal(&self, made: usize, examined: &Examined, patched: &[Booted]) -> Option<usize> {
         let comparisons = match made {
             0 => Vec::new(),
-            _ => self.compare_boots(&examined.base, patched),
+            _ => self.compare(&examined.base, patched),
         };
         stats::next_boots(made, &comparisons, WANTED)
     }
@@ -179,23 +179,18 @@ impl Measurement<'_> {
         Place { tree: self.tree, kconfig: &self.kconfig.name, machine, clock: self.clock }
     }
 
-    fn compare(&self, examined: &Examined) -> Vec<MetricComparison> {
-        self.compare_boots(&examined.base, &examined.patched)
-    }
-
-    fn compare_boots(&self, base: &[Booted], patched: &[Booted]) -> Vec<MetricComparison> {
+    fn compare(&self, base: &[Booted], patched: &[Booted]) -> Vec<MetricComparison> {
         let (base, patched) = (samples(base), samples(patched));
         let names = base.iter().flatten().map(|metric| metric.metric.as_str()).collect();
         let history = self.past.of_base(self.place(), &names);
         stats::compare(&stats::Inputs { place: self.place(), base: &base, patched: &patched, history: &history })
     }
-}
 
-impl Measurement<'_> {
     /// Finds the patches behind every metric that changed, measuring only what is needed.
     async fn find_steps(&self, job: &Job<'_>, examined: &mut Examined) {
         let tip = self.board.tip;
-        let changed: Vec<usize> = (0..examined.metrics.len()).filter(|&at| changed(&examined.metrics[at])).collect();
+        let changed: Vec<usize> =
+            (0..examined.metrics.len()).filter(|&at| is_change(examined.metrics[at].change)).collect();
         let mut known = BTreeMap::from([(0, samples(&examined.base)), (tip, samples(&examined.patched))]);
         match self.clock {
             // Boots that looked for the patch behind a failure have measured, too.
@@ -289,10 +284,6 @@ impl Measurement<'_> {
 
 /// All metrics of each boot of a revision.
 type Readings = Vec<Vec<MetricSamples>>;
-
-fn changed(metric: &MetricComparison) -> bool {
-    is_change(metric.change)
-}
 
 fn is_change(change: MetricChange) -> bool {
     match change {

@@ -58,7 +58,7 @@ pub struct FunctionCount {
 /// All readings of one metric in one boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetricSamples {
-    /// Name, e.g. `hmm-bench.private.to-device.present.2M`.
+    /// Name, e.g. `hmm-bench.private.to-device.present-2M`.
     pub metric: String,
     /// Pages of 4 KiB that each reading moved or looked at; the program checked that it did.
     pub pages: u64,
@@ -180,7 +180,7 @@ pub struct MetricStep {
 /// One metric on two sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricComparison {
-    /// Name, e.g. `hmm-bench.private.to-device.present.2M`.
+    /// Name, e.g. `hmm-bench.private.to-device.present-2M`.
     pub metric: String,
     /// Which part of its cost.
     pub part: Part,
