@@ -19,6 +19,8 @@ pub(super) struct Assembled {
     pub(super) change_id: Option<String>,
     pub(super) base_commit: Option<String>,
     pub(super) prerequisites: Vec<String>,
+    pub(super) prerequisite_changes: Vec<String>,
+    pub(super) prerequisite_messages: Vec<String>,
     pub(super) patches: Vec<Patch>,
     pub(super) notes: Vec<String>,
 }
@@ -342,23 +344,34 @@ impl Candidate {
     }
 }
 
-static TRAILER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^(change-id|base-commit|prerequisite-patch-id): (\S+)\s*$").expect("constant"));
+static TRAILER: LazyLock<Regex> = LazyLock::new(|| {
+    let keys = "change-id|base-commit|prerequisite-patch-id|prerequisite-change-id|prerequisite-message-id";
+    Regex::new(&format!(r"^({keys}): (\S+)\s*$")).expect("constant")
+});
 
 fn trailers<'l>(lines: impl Iterator<Item = &'l str>, assembled: &mut Assembled) {
     let is_hash = |text: &str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let mut prerequisites = Vec::new();
+    let (mut prerequisites, mut changes, mut messages) = (Vec::new(), Vec::new(), Vec::new());
     for found in lines.filter_map(|line| TRAILER.captures(line)) {
         let value = found[2].to_owned();
         match &found[1] {
             "change-id" => assembled.change_id = Some(value),
             "base-commit" if is_hash(&value) => assembled.base_commit = Some(value.to_ascii_lowercase()),
             "prerequisite-patch-id" if is_hash(&value) => prerequisites.push(value.to_ascii_lowercase()),
+            "prerequisite-change-id" => changes.push(value),
+            "prerequisite-message-id" => messages.push(value.trim_matches(['<', '>']).to_owned()),
             _ => assembled.notes.push(format!("`{}` is no commit; ignored", excerpt(&found[0]))),
         }
     }
-    if !prerequisites.is_empty() {
-        assembled.prerequisites = prerequisites;
+    // What the cover letter says stands in place of what the first patch says.
+    for (found, place) in [
+        (prerequisites, &mut assembled.prerequisites),
+        (changes, &mut assembled.prerequisite_changes),
+        (messages, &mut assembled.prerequisite_messages),
+    ] {
+        if !found.is_empty() {
+            *place = found;
+        }
     }
 }
 
@@ -370,6 +383,7 @@ fn into_cover(candidate: Candidate) -> Cover {
         author: mail.from.unwrap_or(Person { name: String::new(), email: String::new() }),
         body: lines.join("\n").trim_matches('\n').to_owned(),
         message_id: mail.message_id,
+        envelope: mail.envelope,
     }
 }
 
@@ -388,6 +402,7 @@ fn into_patch(number: usize, total: usize, candidate: Candidate) -> Patch {
         diff_line,
         message_id: mail.message_id,
         origin: mail.origin,
+        envelope: mail.envelope,
     }
 }
 

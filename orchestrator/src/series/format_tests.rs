@@ -19,6 +19,7 @@ fn patch(subject: &str, author: (&str, &str), message: &str, diff: &str) -> Patc
         diff_line: 0,
         message_id: None,
         origin: Origin { file: "x".into(), line: 0 },
+        envelope: None,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use camino::Utf8Path;
 use mail_parser::{
-    Address, DateTime, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+    Address, DateTime, Encoding, HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
 };
 
 use super::split::RawMail;
 use super::subject::{self, Subject};
-use crate::words::{Date, Origin, Person};
+use crate::words::{Date, Envelope, Origin, Person};
 
 /// Deepest mail within a mail that is opened.
 const NESTING_LIMIT: usize = 3;
@@ -34,6 +34,8 @@ pub(super) struct Mail {
     pub(super) date: Option<Date>,
     /// Message-ID.
     pub(super) message_id: Option<String>,
+    /// What a reply needs, when there is a Message-ID.
+    pub(super) envelope: Option<Envelope>,
     /// Sent as `format=flowed`.
     pub(super) flowed: bool,
     /// Its text: all parts that are text, one after the other.
@@ -56,6 +58,7 @@ fn read_nested(file: &Utf8Path, raw: &RawMail, depth: usize) -> Vec<Mail> {
         from: author(&message),
         date: message.date().and_then(date),
         message_id: message.message_id().map(str::to_owned),
+        envelope: envelope(&message),
         flowed: false,
         lines: Vec::new(),
     };
@@ -199,7 +202,6 @@ pub(super) fn in_body(block: &str) -> InBody {
 
 /// The one person in `From:`. git writes names with commas unquoted into bodies; read by the book, they are a list.
 fn author(message: &Message<'_>) -> Option<Person> {
-    let clean = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut addresses = message.from().into_iter().flat_map(Address::iter);
     let person = match (addresses.next(), addresses.next()) {
         (Some(only), None) => {
@@ -214,6 +216,41 @@ fn author(message: &Message<'_>) -> Option<Person> {
         }
     };
     (!person.email.is_empty()).then_some(person)
+}
+
+/// The head of a mail that can be replied to.
+fn envelope(message: &Message<'_>) -> Option<Envelope> {
+    let people = |address: Option<&Address<'_>>| {
+        let all = address.into_iter().flat_map(Address::iter);
+        let person = |one: &mail_parser::Addr<'_>| {
+            Some(Person { name: clean(one.name().unwrap_or_default()), email: clean(one.address()?) })
+        };
+        all.filter_map(person).filter(|person| !person.email.is_empty()).collect::<Vec<_>>()
+    };
+    let ids = |value: &HeaderValue<'_>| {
+        let ids = value.as_text_list().unwrap_or_default().iter().map(|id| clean(id));
+        ids.filter(|id| !id.is_empty()).collect::<Vec<_>>()
+    };
+    let mut references = ids(message.references());
+    if let [parent] = ids(message.in_reply_to()).as_slice()
+        && !references.contains(parent)
+    {
+        references.push(parent.clone());
+    }
+    Some(Envelope {
+        message_id: clean(message.message_id()?),
+        subject: clean(message.subject().unwrap_or_default()),
+        from: author(message)?,
+        to: people(message.to()),
+        cc: people(message.cc()),
+        references,
+        date: message.date().and_then(date),
+    })
+}
+
+/// A header's text on one line, with single spaces.
+fn clean(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn date(date: &DateTime) -> Option<Date> {

@@ -76,7 +76,10 @@ pub(super) fn load(repo: &Utf8Path, range: &str) -> Result<Series, SeriesError> 
         change_id: None,
         base_commit: Some(start.to_string()),
         prerequisites: Vec::new(),
+        prerequisite_changes: Vec::new(),
+        prerequisite_messages: Vec::new(),
         patches,
+        posting: None,
         notes,
     })
 }
@@ -154,6 +157,7 @@ fn read_commit(
         diff_line: 0,
         message_id: None,
         origin: Origin { file: repo.to_owned(), line: 0 },
+        envelope: None,
     }))
 }
 

@@ -163,7 +163,17 @@ fn into_series(name: &str, mails: Vec<Mail>, place: &Utf8Path) -> Result<Series,
     };
     let assembled = assemble::assemble(mails)
         .map_err(|refusals| SeriesError::Refused(refusals.into_iter().map(in_place).collect()))?;
-    let Assembled { version, cover, change_id, base_commit, prerequisites, patches, notes } = assembled;
+    let Assembled {
+        version,
+        cover,
+        change_id,
+        base_commit,
+        prerequisites,
+        prerequisite_changes,
+        prerequisite_messages,
+        patches,
+        notes,
+    } = assembled;
     let title = cover.as_ref().map(|cover| &cover.subject).or(patches.first().map(|patch| &patch.subject));
     Ok(Series {
         name: name.to_owned(),
@@ -175,7 +185,10 @@ fn into_series(name: &str, mails: Vec<Mail>, place: &Utf8Path) -> Result<Series,
         change_id,
         base_commit,
         prerequisites,
+        prerequisite_changes,
+        prerequisite_messages,
         patches,
+        posting: None,
         notes,
     })
 }

@@ -95,6 +95,7 @@ pub fn series(name: &str, diffs: &[&str]) -> Series {
         diff_line: 1,
         message_id: None,
         origin: Origin { file: "x.mbox".into(), line: 1 },
+        envelope: None,
     });
     Series {
         name: name.into(),
@@ -106,7 +107,10 @@ pub fn series(name: &str, diffs: &[&str]) -> Series {
         change_id: None,
         base_commit: None,
         prerequisites: Vec::new(),
+        prerequisite_changes: Vec::new(),
+        prerequisite_messages: Vec::new(),
         patches: patches.collect(),
+        posting: None,
         notes: Vec::new(),
     }
 }

@@ -1,0 +1,1 @@
+//! The nightly run: follows series and trees, and tests what changed.

@@ -1,0 +1,1 @@
+//! Posting: the answer of a run to the people who review the series, each exactly once.
