@@ -14,6 +14,7 @@ mod kconfig;
 mod key;
 mod make;
 mod matrix;
+mod mend;
 mod reach;
 #[cfg(test)]
 mod real;

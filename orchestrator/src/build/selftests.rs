@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::abi;
 use super::changes::{affects_headers, affects_selftests, changed_paths};
 use super::make::{arguments, tool_arguments};
+use super::mend::Marker;
 use super::session::{Job, Made, Session};
-use super::state::Marker;
 use super::{BuildRequest, reason, work};
 use crate::words::{Artefacts, Diagnostic, Kind};
 
@@ -86,7 +86,7 @@ pub(super) async fn selftests(
     let _lock = work::lock(request, &shared).await?;
     let identity = format!("{}\n{tools}", request.source);
     let mut state = open(&shared, &identity).map_err(io)?;
-    let marker = Marker::set(&shared).map_err(io)?;
+    let marker = Marker::set(&shared, &request.source, Utf8Path::new("")).map_err(io)?;
     let mut inner = session.beside(&shared);
     let result = make(&mut inner, request, &shared, &mut state, &wanted).await;
     session.cpu += inner.cpu;
@@ -109,7 +109,7 @@ fn shared_folder(request: &BuildRequest) -> Utf8PathBuf {
     parent.join(format!(".selftests-{}-{}{}", kconfig.arch, kconfig.cross_compile, kconfig.toolchain))
 }
 
-/// The state of the shared folder, which is emptied when it is another's or a build was killed in it.
+/// The state of the shared folder, which costs little to make and is emptied when it is another's or a build was killed in it.
 fn open(shared: &Utf8Path, identity: &str) -> std::io::Result<Shared> {
     let text = fs_err::read_to_string(shared.join(STATE)).unwrap_or_default();
     let known: Option<Shared> = serde_json::from_str(&text).ok();
@@ -500,7 +500,7 @@ mod tests {
         state.headers = Some("tree".into());
         fs_err::write(shared.join(STATE), serde_json::to_vec(&state).unwrap()).unwrap();
         assert_eq!(open(&shared, "gcc").unwrap().headers.as_deref(), Some("tree"));
-        drop(Marker::set(&shared).unwrap());
+        drop(Marker::set(&shared, Utf8Path::new(""), Utf8Path::new("")).unwrap());
         assert_eq!(open(&shared, "gcc").unwrap().headers, None);
         fs_err::write(shared.join(STATE), serde_json::to_vec(&state).unwrap()).unwrap();
         assert_eq!(open(&shared, "gcc 13").unwrap().headers, None);

@@ -1,21 +1,20 @@
-//! What is remembered of an `O=` folder between builds, and how a folder that was left in the middle of one is mended.
+//! What is remembered of an `O=` folder between builds.
 //!
 //! make keeps its objects between revisions, but says a warning only while it compiles. So the warnings are kept here,
 //! by target, as long as the target is.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use super::diagnostics::Said;
+use super::mend::mend;
 use crate::words::{Diagnostic, DroppedSymbol, Level};
 
 /// Raised when [`State`] changes its meaning; older folders are then emptied.
 const FORMAT: u32 = 1;
-const STATE: &str = ".orchestrator-state.json";
-const MARKER: &str = ".orchestrator-building";
+pub(super) const STATE: &str = ".orchestrator-state.json";
 
 /// A resolved configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,11 +74,8 @@ impl State {
     /// When the disk refuses.
     pub fn open(out: &Utf8Path, identity: &str) -> std::io::Result<(State, Found)> {
         fs_err::create_dir_all(out)?;
-        let mended = mend(out)?;
-        let state = fs_err::read_to_string(out.join(STATE)).ok().and_then(|text| serde_json::from_str(&text).ok());
-        let known: Option<State> =
-            state.filter(|state: &State| mended && state.format == FORMAT && state.identity == identity);
-        if let Some(state) = known {
+        mend(out)?;
+        if let Some(state) = State::read(out).filter(|state| state.identity == identity) {
             return Ok((state, Found::Kept));
         }
         for entry in fs_err::read_dir(out)? {
@@ -87,6 +83,12 @@ impl State {
             if path.is_dir() && !path.is_symlink() { fs_err::remove_dir_all(path)? } else { fs_err::remove_file(path)? }
         }
         Ok((State { format: FORMAT, identity: identity.to_owned(), ..State::default() }, Found::Fresh))
+    }
+
+    /// The state that `out` has, when this program can read it.
+    pub fn read(out: &Utf8Path) -> Option<State> {
+        let text = fs_err::read_to_string(out.join(STATE)).ok()?;
+        serde_json::from_str(&text).ok().filter(|state: &State| state.format == FORMAT)
     }
 
     /// Writes the state.
@@ -157,77 +159,6 @@ fn listed(out: &Utf8Path, target: &str) -> bool {
         })
     };
     in_archive("built-in.a") || in_archive("lib.a") || in_module()
-}
-
-/// Marks `out` as being built in. While the mark is there, nothing newer than it can be trusted.
-#[derive(Debug)]
-pub(super) struct Marker {
-    path: Utf8PathBuf,
-}
-
-impl Marker {
-    /// Sets the mark.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn set(out: &Utf8Path) -> std::io::Result<Marker> {
-        let path = out.join(MARKER);
-        fs_err::write(&path, "A build is running in this folder, or was killed in it.\n")?;
-        Ok(Marker { path })
-    }
-
-    /// Whether `out` bears the mark.
-    pub fn is_set(out: &Utf8Path) -> bool {
-        out.join(MARKER).exists()
-    }
-
-    /// Removes it: make ended by itself, so that every file it left is whole.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn clear(self) -> std::io::Result<()> {
-        fs_err::remove_file(&self.path)
-    }
-}
-
-/// Removes from `out` every file that was written since a build that never ended began. Compilers killed in the middle
-/// leave objects that make takes for whole.
-///
-/// Gives `false` when mending is not enough: the configuration itself was being rewritten, and the files by which
-/// kbuild knows which objects that concerns are among those removed.
-fn mend(out: &Utf8Path) -> std::io::Result<bool> {
-    let marker = out.join(MARKER);
-    let since = match fs_err::metadata(&marker) {
-        Ok(data) => changed(&data)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    };
-    let mut enough = true;
-    let mut folders = vec![out.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in folder.read_dir_utf8()? {
-            let entry = entry?;
-            let path = entry.path();
-            let data = path.symlink_metadata()?;
-            if data.is_dir() {
-                folders.push(path.to_owned());
-            } else if changed(&data)? >= since && path != marker && entry.file_name() != STATE {
-                enough &= !path.starts_with(out.join("include/config"));
-                fs_err::remove_file(path)?;
-            }
-        }
-    }
-    fs_err::remove_file(&marker)?;
-    Ok(enough)
-}
-
-/// When a file was last written or put in its place, since the epoch. The change time cannot be set by a tool.
-fn changed(data: &std::fs::Metadata) -> std::io::Result<Duration> {
-    use std::os::unix::fs::MetadataExt;
-    let seconds = u64::try_from(data.ctime()).unwrap_or(0);
-    let change = Duration::new(seconds, u32::try_from(data.ctime_nsec()).unwrap_or(0));
-    let written = data.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ok(change.max(written))
 }
 
 #[cfg(test)]
@@ -309,69 +240,5 @@ mod tests {
         fs_err::write(out.join("mm/foreign.o"), "x").unwrap();
         assert_eq!(State::open(&out, "gcc 13").unwrap().1, Found::Fresh, "objects without a state are not believed");
         assert!(!out.join("mm").exists());
-    }
-
-    /// Sets a file's times well before now.
-    fn age(path: &Utf8Path) {
-        let file = std::fs::File::options().append(true).open(path).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
-    }
-
-    #[test]
-    fn after_a_kill_only_what_was_written_since_the_mark_is_removed() {
-        let (_guard, out) = folder();
-        let (state, _) = State::open(&out, "gcc").unwrap();
-        fs_err::create_dir_all(out.join("mm")).unwrap();
-        fs_err::write(out.join("mm/old.o"), "whole").unwrap();
-        age(&out.join("mm/old.o"));
-        state.save(&out).unwrap();
-        wait_for_a_tick(&out);
-        // The mark is never cleared: the build was killed.
-        drop(Marker::set(&out).unwrap());
-        fs_err::write(out.join("mm/half.o"), "ha").unwrap();
-        age(&out.join("mm/half.o"));
-        let (again, found) = State::open(&out, "gcc").unwrap();
-        assert_eq!((again, found), (state, Found::Kept));
-        assert!(out.join("mm/old.o").exists());
-        assert!(!out.join("mm/half.o").exists(), "a set modification time must not hide it");
-        assert!(!out.join(MARKER).exists());
-    }
-
-    #[test]
-    fn a_kill_while_the_configuration_changed_costs_the_whole_folder() {
-        let (_guard, out) = folder();
-        let (state, _) = State::open(&out, "gcc").unwrap();
-        fs_err::write(out.join("old.o"), "whole").unwrap();
-        state.save(&out).unwrap();
-        wait_for_a_tick(&out);
-        drop(Marker::set(&out).unwrap());
-        fs_err::create_dir_all(out.join("include/config")).unwrap();
-        fs_err::write(out.join("include/config/HMM_MIRROR"), "").unwrap();
-        assert_eq!(State::open(&out, "gcc").unwrap().1, Found::Fresh);
-        assert!(!out.join("old.o").exists());
-    }
-
-    #[test]
-    fn a_cleared_mark_removes_nothing() {
-        let (_guard, out) = folder();
-        let (state, _) = State::open(&out, "gcc").unwrap();
-        let marker = Marker::set(&out).unwrap();
-        fs_err::write(out.join("new.o"), "whole").unwrap();
-        state.save(&out).unwrap();
-        marker.clear().unwrap();
-        assert_eq!(State::open(&out, "gcc").unwrap().1, Found::Kept);
-        assert!(out.join("new.o").exists());
-    }
-
-    /// Writes files until the file system's clock (a few milliseconds coarse) has moved on.
-    fn wait_for_a_tick(out: &Utf8Path) {
-        let probe = out.join("probe");
-        let stamp = || {
-            fs_err::write(&probe, "x").unwrap();
-            changed(&fs_err::metadata(&probe).unwrap()).unwrap()
-        };
-        let first = stamp();
-        while stamp() == first {}
-        fs_err::remove_file(&probe).unwrap();
     }
 }

@@ -6,11 +6,12 @@ use camino::Utf8Path;
 
 use super::diagnostics::Said;
 use super::make::{arguments, goals};
+use super::mend::{Marker, mend};
 use super::reason::{first_error, without_echoes};
 use super::resolve::{Unresolved, dropped_diagnostics, resolve};
 use super::selftests::selftests;
 use super::session::{Job, Made, Session};
-use super::state::{Found, Marker, State};
+use super::state::{Found, State};
 use super::{BuildRequest, ToolchainError, artefacts, compile, key, lookup, relabel, store, toolchain};
 use crate::words::{BuildOutcome, BuildRecord, Kind, Level, NotCompiled};
 
@@ -66,20 +67,27 @@ fn blank(request: &BuildRequest, tools: &str, key: String) -> BuildRecord {
 async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut BuildRecord) -> Result<(), String> {
     let io = |error: std::io::Error| error.to_string();
     let _lock = lock(request, &request.out).await?;
+    // Before the staging folder is emptied: it may hold the log of the build that was stopped here.
+    let (mut state, found) = State::open(&request.out, &identity(request, &record.toolchain)).map_err(io)?;
     if staging.exists() {
         fs_err::remove_dir_all(staging).map_err(io)?;
     }
     fs_err::create_dir_all(staging).map_err(io)?;
     let log = staging.join(&record.log);
-    let (mut state, found) = State::open(&request.out, &identity(request, &record.toolchain)).map_err(io)?;
-    let marker = Marker::set(&request.out).map_err(io)?;
+    let marker = Marker::set(&request.out, &request.source, &log).map_err(io)?;
     let mut session = Session::new(request, &request.out, &log);
     record.sandbox.clone_from(&session.sandbox);
-    let made = make_kernel(request, &mut session, &mut state, found, record).await;
+    let made = make_kernel(request, &mut session, (&mut state, found), &log, record).await;
     record.cpu_ms = milliseconds(session.cpu);
-    made?;
+    if let Err(reason) = made {
+        // Now, while the log that tells what is whole lies where the mark says.
+        mend(&request.out).map_err(io)?;
+        return Err(reason);
+    }
     state.save(&request.out).map_err(io)?;
-    if !session.stopped {
+    if session.stopped {
+        mend(&request.out).map_err(io)?;
+    } else {
         // make ended by itself, so that every file in O= is whole or absent.
         marker.clear().map_err(io)?;
     }
@@ -107,10 +115,11 @@ async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut Build
 async fn make_kernel(
     request: &BuildRequest,
     session: &mut Session<'_>,
-    state: &mut State,
-    found: Found,
+    (state, found): (&mut State, Found),
+    log: &Utf8Path,
     record: &mut BuildRecord,
 ) -> Result<(), String> {
+    let io = |error: std::io::Error| error.to_string();
     let resolved = match resolve(session, request, &record.toolchain, state).await {
         Ok(resolved) => resolved,
         Err(Unresolved::Infra(reason)) => return Err(reason),
@@ -124,11 +133,14 @@ async fn make_kernel(
     record.dropped.clone_from(&resolved.dropped);
     record.diagnostics = resolved.diagnostics.iter().cloned().chain(dropped_diagnostics(&resolved)).collect();
     state.resolved = Some(resolved);
+    // What make finishes from here on is worth keeping, should it be stopped.
+    state.save(&request.out).map_err(io)?;
+    Marker::set(&request.out, &request.source, log).map_err(io)?;
     if let Some(first) = record.dropped.first() {
         record.outcome = BuildOutcome::Failed { reason: first.to_string() };
         return Ok(());
     }
-    let config = fs_err::read_to_string(request.out.join(".config")).map_err(|error| error.to_string())?;
+    let config = fs_err::read_to_string(request.out.join(".config")).map_err(io)?;
     let goals = match request.kconfig.kind {
         Kind::Compile => {
             let selection = compile::select(session, request, &config).await?;

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExitCode, doctor, gc, list, log, reproduce, resume, run, show};
+use super::{ExitCode, doctor, gc, list, log, reproduce, resume, run, show, start};
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
 #[derive(Debug, Parser)]
@@ -91,7 +91,7 @@ pub fn main() -> std::process::ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the async runtime cannot be started: {error}");
+            start::write_error(&format!("the async runtime cannot be started: {error}"));
             return ExitCode::Infra.number().into();
         }
     };
@@ -101,7 +101,7 @@ pub fn main() -> std::process::ExitCode {
     match code {
         Ok(code) => code.number().into(),
         Err(failure) => {
-            eprintln!("error: {}", failure.message);
+            start::write_error(&failure.message);
             failure.code.number().into()
         }
     }

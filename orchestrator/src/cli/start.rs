@@ -98,6 +98,12 @@ pub fn command_line() -> String {
     std::iter::once("orchestrator".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
+/// Says on standard error why the program could not do its work. One that cannot be written to is no further trouble.
+pub fn write_error(message: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "error: {message}");
+}
+
 /// Writes to standard output. A reader that went away (`| head`) is no trouble.
 pub fn write_out(text: &str) {
     use std::io::Write;

@@ -147,15 +147,17 @@ impl<'a> BuildStage<'a> {
         }
         let work = Unit::start(&context.events, UnitKind::Build, unit, 1);
         if context.cancel.is_cancelled() {
-            let record = unbuilt(BuildOutcome::Infra { reason: "the run was interrupted".to_owned() });
-            return self.ended(work, record);
+            return self.ended(work, unbuilt(interrupted()));
         }
         if let Err(error) = self.switch(worktree, planned.revision).await {
             let record = unbuilt(BuildOutcome::Infra { reason: error });
             return self.ended(work, record);
         }
         let source = worktree.as_ref().map(|worktree| worktree.dir().to_owned()).unwrap_or_default();
-        let record = build::build(&BuildRequest { source, ..request }).await;
+        let mut record = build::build(&BuildRequest { source, ..request }).await;
+        if context.cancel.is_cancelled() && matches!(record.outcome, BuildOutcome::Infra { .. }) {
+            record.outcome = interrupted();
+        }
         self.ended(work, record)
     }
 
@@ -223,6 +225,11 @@ impl<'a> BuildStage<'a> {
             cancel: self.context.cancel.clone(),
         }
     }
+}
+
+/// The outcome of a build that the user's wish to stop came before: nothing went wrong.
+fn interrupted() -> BuildOutcome {
+    BuildOutcome::NotRun { reason: "the run was interrupted".to_owned() }
 }
 
 /// How a build ended, for the event log.

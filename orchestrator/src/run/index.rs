@@ -239,8 +239,9 @@ fn update(connection: &mut Connection, results: &Utf8Path, stamps: &BTreeMap<Str
     }
     for (id, stamp, run) in changed {
         transaction.execute("DELETE FROM runs WHERE id = ?1", [id])?;
-        if let Some(run) = run {
-            insert(&transaction, &run, stamp)?;
+        match run {
+            Some(run) => insert(&transaction, &run, stamp)?,
+            None => insert_unreadable(&transaction, id, stamp)?,
         }
     }
     transaction.commit()
@@ -287,6 +288,12 @@ fn insert(transaction: &Transaction<'_>, run: &RunFolder, stamp: &str) -> rusqli
         )?;
     }
     Ok(())
+}
+
+/// A run whose `run.json` is damaged or of another version: it is there, and nobody should have to guess that.
+fn insert_unreadable(transaction: &Transaction<'_>, id: &str, stamp: &str) -> rusqlite::Result<()> {
+    let row = "INSERT INTO runs VALUES (?1, '', '', '', '', '', 'unreadable', 0, 0, ?2)";
+    transaction.execute(row, params![id, stamp]).map(drop)
 }
 
 /// A word as it stands in `report.json`.

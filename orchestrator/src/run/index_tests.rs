@@ -35,6 +35,17 @@ fn the_index_says_what_the_folders_say() {
 }
 
 #[test]
+fn a_run_whose_own_file_is_damaged_is_told_too() {
+    let (_guard, results, one, _) = results();
+    one.write("run.json", b"{\"format\": 1, \"run\"").unwrap();
+    let rows = all(&results);
+    assert_eq!(
+        (rows.len(), rows[0].id.as_str(), rows[0].verdict.as_deref()),
+        (2, one.run.as_str(), Some("unreadable"))
+    );
+}
+
+#[test]
 fn findings_can_be_asked_for_with_sql() {
     let (_guard, results, one, _) = results();
     refresh(&results).unwrap();

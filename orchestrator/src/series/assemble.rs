@@ -7,6 +7,7 @@ use regex::Regex;
 
 use super::body::{self, Body};
 use super::diff::Trouble;
+use super::diffstat;
 use super::error::Refusal;
 use super::mail::Mail;
 use crate::words::{Cover, Date, Patch, Person};
@@ -89,6 +90,11 @@ pub(super) fn assemble(mails: Vec<Mail>) -> Result<Assembled, Vec<Refusal>> {
         if candidate.body.headers.date.or(candidate.mail.date).is_none() {
             let place = name(&candidate.mail);
             assembled.notes.push(format!("{place} has no readable Date: header; 1970-01-01 is taken"));
+        }
+        let diff: Vec<&str> = candidate.body.diff.iter().map(|line| line.text.as_str()).collect();
+        if let Some(what) = diffstat::missing(candidate.body.remarks.iter().map(String::as_str), &diff) {
+            let place = name(&candidate.mail);
+            assembled.notes.push(format!("{place} may have been cut off: {what}"));
         }
         assembled.patches.push(into_patch(number, total, candidate));
     }

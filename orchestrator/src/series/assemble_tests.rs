@@ -205,3 +205,36 @@ fn gaps_are_ranges() {
         assert_eq!(gaps(present, total), expected, "{present:?} of {total}");
     }
 }
+
+#[test]
+fn a_mail_that_may_have_been_cut_off_is_told() {
+    let whole = numbered(1, 1, 1);
+    assert_eq!(assembled(&whole).notes, [""; 0]);
+    let stat = " mm/hmm.c | 1 +\n mm/gup.c | 1 +\n 2 files changed, 2 insertions(+)\n";
+    let cut = whole.replace(" mm/hmm.c | 1 +\n", stat);
+    assert_ne!(cut, whole);
+    let notes = assembled(&cut).notes;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].ends_with("may have been cut off: its diffstat says 2 files +2 -0, its diff has 1 file +1 -0"),
+        "{}",
+        notes[0]
+    );
+}
+
+#[test]
+fn what_a_reply_needs_is_kept() {
+    let head = "To: Linux MM <linux-mm@kvack.org>\nCc: \"Maintainer, The\" <m@example.org>, <b@example.org>\n\
+                References: <one@example.org> <two@example.org>\nIn-Reply-To: <two@example.org>\nMessage-ID:";
+    let mbox = numbered(2, 1, 1).replace("Message-ID:", head);
+    let patch = assembled(&mbox).patches.remove(0);
+    let envelope = patch.envelope.unwrap();
+    assert_eq!(Some(&envelope.message_id), patch.message_id.as_ref());
+    assert_eq!(envelope.subject, "[PATCH v2 1/1] mm: step 1");
+    assert_eq!(envelope.from.email, "author@example.org");
+    let emails = |people: &[Person]| people.iter().map(|person| person.email.clone()).collect::<Vec<_>>();
+    assert_eq!(emails(&envelope.to), ["linux-mm@kvack.org"]);
+    assert_eq!(emails(&envelope.cc), ["m@example.org", "b@example.org"]);
+    assert_eq!(envelope.cc[0].name, "Maintainer, The");
+    assert_eq!(envelope.references, ["one@example.org", "two@example.org"]);
+}

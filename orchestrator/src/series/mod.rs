@@ -11,6 +11,7 @@
 mod assemble;
 mod body;
 mod diff;
+mod diffstat;
 mod error;
 #[cfg(test)]
 mod fixtures;
