@@ -23,6 +23,7 @@ mod request;
 mod resolve;
 mod selftests;
 mod session;
+mod sources;
 mod state;
 mod store;
 #[cfg(test)]

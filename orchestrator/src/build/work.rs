@@ -12,7 +12,7 @@ use super::resolve::{Unresolved, dropped_diagnostics, resolve};
 use super::selftests::selftests;
 use super::session::{Job, Made, Session};
 use super::state::{Found, State};
-use super::{BuildRequest, ToolchainError, artefacts, compile, key, lookup, relabel, store, toolchain};
+use super::{BuildRequest, ToolchainError, artefacts, compile, key, lookup, relabel, sources, store, toolchain};
 use crate::words::{BuildOutcome, BuildRecord, Kind, Level, NotCompiled};
 
 /// Makes what `request` asks for, or finds it in the cache.
@@ -98,6 +98,11 @@ async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut Build
     if record.outcome == BuildOutcome::Built {
         let kconfig = &request.kconfig;
         record.artefacts = artefacts::collect(&request.out, staging, kconfig.kind, &kconfig.arch)?;
+        if kconfig.kind != Kind::Compile || !record.compiled.is_empty() {
+            let used = sources::used(&request.out, &request.source, &record.compiled).map_err(io)?;
+            fs_err::write(staging.join(sources::FILE), sources::text(&used)).map_err(io)?;
+            record.artefacts.sources = Some(sources::FILE.to_owned());
+        }
         let tools = record.toolchain.clone();
         let done = selftests(&mut session, request, &tools, staging, &mut record.artefacts).await;
         record.cpu_ms = milliseconds(session.cpu);

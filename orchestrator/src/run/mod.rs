@@ -31,6 +31,7 @@ mod summary;
 mod testing;
 mod tools;
 mod trees;
+mod uncompiled;
 mod verdict;
 
 pub use context::Context;

@@ -12,6 +12,7 @@ use super::host;
 use super::judge;
 use super::metric_past::MetricPast;
 use super::trees::Prepared;
+use super::uncompiled;
 use crate::build;
 use crate::compare;
 use crate::lab::AccelChoice;
@@ -289,6 +290,11 @@ fn coverage(inputs: &Inputs<'_>, judged: &[judge::Judged]) -> Coverage {
     let options = inputs.context.options();
     coverage.not_covered.extend(gaps::other_profiles(&matrix, options.profile, !options.kconfigs.is_empty()));
     coverage.unmeasured.extend(inputs.trees.iter().flat_map(gaps::unmeasured));
+    for tree in inputs.trees {
+        let (Some(reach), Prepared::Ready { tree, .. }) = (uncompiled::reach(tree), &tree.prepared) else { continue };
+        coverage.untested.extend(reach.nothing(&tree.name));
+        coverage.not_covered.extend(reach.gap(&tree.name));
+    }
     for judged in judged {
         coverage.not_covered.extend(judged.not_covered.iter().cloned());
         coverage.base_health.extend(judged.base_health.iter().cloned());

@@ -50,7 +50,7 @@ fn unanswered(report: &Report) -> Vec<String> {
             open.push(format!("no test with {} gave an answer{}", table.kconfig, why(report, table)));
         }
     }
-    open.extend(report.coverage.unmeasured.iter().cloned());
+    open.extend(report.coverage.unmeasured.iter().chain(&report.coverage.untested).cloned());
     let answered = report.builds.iter().any(|cell| matches!(cell.outcome, BuildOutcome::Built));
     if open.is_empty() && !answered {
         open.push("nothing was built".to_owned());

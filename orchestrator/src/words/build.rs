@@ -132,6 +132,9 @@ pub struct Artefacts {
     pub selftests: Option<String>,
     /// Selftest files inside `dir`, e.g. `selftests/hmm-tests`.
     pub selftest_files: Vec<String>,
+    /// File inside `dir` that lists the sources and headers of the tree that the build was made of, one per line.
+    #[serde(default)]
+    pub sources: Option<String>,
 }
 
 /// The record of one build. Same key, same record.

@@ -21,6 +21,10 @@ pub struct Coverage {
     /// Benchmarks that were to run and gave no answer, one sentence each: with any of them there is no clean verdict.
     #[serde(default)]
     pub unmeasured: Vec<String>,
+    /// Trees on which nothing that the series changes was compiled, one sentence each: with any of them there is no
+    /// clean verdict.
+    #[serde(default)]
+    pub untested: Vec<String>,
 }
 
 /// Tests that gave an answer (pass or fail) on each side.
