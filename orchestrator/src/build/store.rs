@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::words::{BuildOutcome, BuildRecord, Kconfig, Revision};
+use crate::words::{BuildOutcome, BuildRecord, Kconfig, Kind, Revision};
 
 /// Name of the record inside a build's folder.
 const RECORD: &str = "record.json";
@@ -22,7 +22,19 @@ pub fn lookup(cache: &Utf8Path, key: &str) -> Option<BuildRecord> {
     let mut record: BuildRecord = serde_json::from_str(&text).ok()?;
     // The cache may have been moved since.
     record.artefacts.dir = dir;
-    (record.key == key).then_some(record)
+    (record.key == key && tells_sources(&record)).then_some(record)
+}
+
+/// Whether a record says what it was made of, as far as anything was made. Those of older versions do not, and without
+/// that nobody can tell whether a build says anything about a series.
+fn tells_sources(record: &BuildRecord) -> bool {
+    let made = match record.outcome {
+        BuildOutcome::Built | BuildOutcome::SelftestsFailed { .. } => {
+            record.kind != Kind::Compile || !record.compiled.is_empty()
+        }
+        BuildOutcome::Failed { .. } | BuildOutcome::Infra { .. } | BuildOutcome::NotRun { .. } => false,
+    };
+    !made || record.artefacts.sources.is_some()
 }
 
 /// The same build seen as another revision or kconfig with the same key.
@@ -60,10 +72,12 @@ pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord
 mod tests {
     use super::*;
     use crate::build::testing::folder as testing_folder;
+    use crate::words::Artefacts;
     use crate::words::testing::build_record;
 
     fn record(key: &str) -> BuildRecord {
-        BuildRecord { key: key.into(), ..build_record(0, 1) }
+        let artefacts = Artefacts { sources: Some("sources".into()), ..Artefacts::default() };
+        BuildRecord { key: key.into(), artefacts, ..build_record(0, 1) }
     }
 
     #[test]
@@ -77,6 +91,10 @@ mod tests {
         assert_eq!(found.artefacts.dir, folder(&cache, "k1"));
         assert!(found.artefacts.dir.join("vmlinux").is_file());
         assert!(!staging.exists());
+        let older = BuildRecord { artefacts: Artefacts::default(), ..record("k2") };
+        fs_err::create_dir_all(&staging).unwrap();
+        publish(&cache, &staging, &older).unwrap();
+        assert_eq!(lookup(&cache, "k2"), None, "it does not say what it was made of");
     }
 
     #[test]

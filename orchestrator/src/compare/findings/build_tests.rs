@@ -186,6 +186,21 @@ fn builds_that_failed_say_nothing_about_warnings() {
 }
 
 #[test]
+fn selftests_that_do_not_build_say_nothing_about_their_warnings() {
+    let file = "tools/testing/selftests/mm/hmm-tests.c";
+    let echo =
+        [diagnostic(Level::Warning, file, 10, "control reaches end"), diagnostic(Level::Warning, "mm/a.c", 1, "w")];
+    let mut records = history("hmm", "..ss.");
+    for record in &mut records[2..4] {
+        record.diagnostics.extend(echo.clone());
+    }
+    let found = findings(&[records]);
+    let expected = [(FindingKind::SelftestBuildFailed, Some(2)), (FindingKind::NewWarning, Some(2))];
+    assert_eq!(brief(&found).iter().map(|f| (f.0, f.2)).collect::<Vec<_>>(), expected);
+    assert!(found[1].summary.contains("mm/a.c"), "{}", found[1].summary);
+}
+
+#[test]
 fn a_flood_of_warnings_is_counted() {
     let flood: Vec<Diagnostic> =
         (0..30).map(|n| diagnostic(Level::Warning, "mm/hmm.c", n, &format!("unused variable 'v{n}x'"))).collect();

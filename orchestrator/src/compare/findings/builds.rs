@@ -14,6 +14,9 @@ const WARNINGS: usize = 12;
 /// Diagnostics quoted in one finding.
 const QUOTED: usize = 4;
 
+/// Where selftests lie in the tree.
+const SELFTESTS: &str = "tools/testing/selftests/";
+
 /// A build and where its log lies in the run's folder.
 #[derive(Debug, Clone, Copy)]
 pub struct BuildSeen<'a> {
@@ -216,11 +219,20 @@ fn new_errors(base: &BuildSeen<'_>, seen: &BuildSeen<'_>) -> Vec<Diagnostic> {
     errors
 }
 
+/// Whether the compiler has said all that it has to say about selftests on both sides. An error draws warnings after
+/// it that have no cause of their own, and hides others.
+fn knows_selftest_warnings(base: &BuildSeen<'_>, seen: &BuildSeen<'_>) -> bool {
+    [base, seen].iter().all(|seen| selftest_health(seen.record) == Health::Good)
+}
+
 /// Warnings that the base does not have. A build that failed says nothing: it stopped before the others.
 fn warnings(frame: &Frame<'_>, kconfig: &str, base: &BuildSeen<'_>, patches: &[BuildSeen<'_>]) -> Vec<Draft> {
     let new_in = |seen: &BuildSeen<'_>| -> Vec<Diagnostic> {
         let mut new = new_diagnostics(&base.record.diagnostics, &seen.record.diagnostics);
-        new.retain(|diagnostic| diagnostic.level == Level::Warning);
+        let selftests_too = knows_selftest_warnings(base, seen);
+        new.retain(|diagnostic| {
+            diagnostic.level == Level::Warning && (selftests_too || !diagnostic.file.starts_with(SELFTESTS))
+        });
         new
     };
     let built: Vec<&BuildSeen<'_>> = patches.iter().filter(|seen| kernel_health(seen.record) == Health::Good).collect();
