@@ -6,7 +6,7 @@ use super::fisher::{detectable, fisher_greater};
 use super::repeat::{CONFIRM_TRIES, NextTries, next_tries};
 use super::splats::new_splats;
 use super::tries::{Tries, compare};
-use crate::words::{BootRecord, Change, TestComparison, Verdict};
+use crate::words::{BootEnd, BootRecord, Change, TestComparison, Verdict};
 
 /// The verdicts of all boots of one side, by test. A test that was asked for and never got to has empty tries.
 pub fn collect(boots: &[BootRecord]) -> BTreeMap<String, Tries> {
@@ -73,12 +73,24 @@ pub fn note_needless(comparisons: &mut [TestComparison], base_kernel: &[BootReco
 
 /// The repeats that are worth it, by test: those of [`next_tries`], and of tests in which the patched kernel reported
 /// trouble that the base does not. Empty when all is decided. The caller runs them, adds the boots and asks again.
+///
+/// A test without an answer from [`CONFIRM_TRIES`] boots of a side, because the kernel does not come up or the program
+/// cannot list its tests, gets none from further ones.
 pub fn repeats(base: &[BootRecord], patched: &[BootRecord]) -> BTreeMap<String, NextTries> {
     let (base_tries, patched_tries) = (collect(base), collect(patched));
+    let mute = |boots: &[BootRecord], tries: Option<&Tries>| {
+        let answers = boots.iter().filter(|boot| !matches!(boot.end, BootEnd::Infra { .. })).count();
+        answers >= CONFIRM_TRIES as usize && tries.is_some_and(|tries| tries.verdicts.is_empty())
+    };
     let mut repeats: BTreeMap<String, NextTries> = all_tests(base, patched)
         .into_iter()
         .map(|test| {
-            let next = next_tries(side(&base_tries, &test).as_ref(), side(&patched_tries, &test).as_ref());
+            let (old, new) = (side(&base_tries, &test), side(&patched_tries, &test));
+            let (old, new) = (old.as_ref(), new.as_ref());
+            let next = match mute(base, old) || mute(patched, new) {
+                true => NextTries::default(),
+                false => next_tries(old, new),
+            };
             (test, next)
         })
         .filter(|(_, next)| !next.is_none())

@@ -105,6 +105,19 @@ fn suspects_are_bad_tests_unanswered_tests_and_tests_with_new_splats() {
 }
 
 #[test]
+fn a_side_that_never_answers_is_not_asked_for_ever() {
+    let base = [boot(0).test("hmm.a", Verdict::Pass).test("hmm.b", Verdict::Pass).done()];
+    let dead = || boot(6).end(BootEnd::Panicked).silent().done();
+    let unlisted = || boot(6).test("hmm", Verdict::Fail { reason: "cannot list".into() }).done();
+    let unreached = || boot(6).remaining("hmm.a").remaining("hmm.b").end(BootEnd::Reset).done();
+    for mute in [&dead as &dyn Fn() -> BootRecord, &unlisted, &unreached] {
+        let boots: Vec<BootRecord> = std::iter::repeat_with(mute).take(3).collect();
+        let asked: Vec<_> = (1..=3).map(|count| repeats(&base, &boots[..count]).contains_key("hmm.a")).collect();
+        assert_eq!(asked, [true, true, false], "{:?}", boots[0]);
+    }
+}
+
+#[test]
 fn nothing_is_suspect_when_both_sides_agree() {
     let side = |n| [boot(n).test("hmm.a", Verdict::Pass).test("hmm.b", fail()).test("hmm.c", skip("x")).done()];
     assert_eq!(suspects(&side(0), &side(6)), Vec::<String>::new());

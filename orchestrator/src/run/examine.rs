@@ -12,8 +12,8 @@ use crate::compare::bisect::{self, Symptom};
 use crate::compare::findings::BlamedRevision;
 use crate::lab::Selection;
 use crate::words::{
-    BootEnd, BootRecord, BuildRecord, Change, Clock, Kconfig, MetricComparison, OperationComparison, TestComparison,
-    Verdict,
+    BootEnd, BootRecord, BuildOutcome, BuildRecord, Change, Clock, Kconfig, MetricComparison, OperationComparison,
+    TestComparison, Verdict,
 };
 
 /// What the boots of one kconfig gave.
@@ -61,6 +61,19 @@ impl Examined {
     }
 }
 
+/// Why nothing is booted when nothing differs.
+const IDENTICAL: &str = "kernel and selftests are identical to the base's, bit for bit";
+
+/// Why a build of `what` cannot be booted.
+fn unbootable(what: &str, build: &BuildRecord) -> String {
+    match &build.outcome {
+        BuildOutcome::NotRun { reason } | BuildOutcome::Infra { reason } => format!("{what} was not built: {reason}"),
+        BuildOutcome::Built | BuildOutcome::Failed { .. } | BuildOutcome::SelftestsFailed { .. } => {
+            format!("{what} does not build with this kconfig")
+        }
+    }
+}
+
 /// Plain records.
 pub fn records(boots: &[Booted]) -> Vec<BootRecord> {
     boots.iter().map(|boot| boot.record.clone()).collect()
@@ -75,14 +88,14 @@ pub async fn examine(kconfig: &Kconfig, board: &Board, booter: &Booter, tests: &
         return examined;
     };
     if !bootable(&base) {
-        examined.not_booted = Some("the base does not build with this kconfig".to_owned());
+        examined.not_booted = Some(unbootable("the base", &base));
         return examined;
     }
     if !worth {
-        let patched = board.wait(tip).await.filter(bootable);
-        examined.not_booted = Some(match patched {
-            Some(_) => "kernel and selftests are identical to the base's, bit for bit".to_owned(),
-            None => "the last patch does not build with this kconfig".to_owned(),
+        examined.not_booted = Some(match board.wait(tip).await {
+            Some(patched) if bootable(&patched) => IDENTICAL.to_owned(),
+            Some(patched) => unbootable("the last patch", &patched),
+            None => "the last patch was not built".to_owned(),
         });
         return examined;
     }
@@ -90,17 +103,23 @@ pub async fn examine(kconfig: &Kconfig, board: &Board, booter: &Booter, tests: &
     let job = Job { kconfig, board, booter, clock: None, plain: plain.clone() };
     // The base boots while the patches are still being built.
     let (base_boots, patched) = tokio::join!(job.boot(&base, &base, &plain, 0, ""), async {
-        let patched = board.wait(tip).await.filter(bootable)?;
+        let patched = board.wait(tip).await.ok_or_else(|| "the last patch was not built".to_owned())?;
+        if !bootable(&patched) {
+            return Err(unbootable("the last patch", &patched));
+        }
         let boots = job.boot(&patched, &patched, &plain, 0, "").await;
-        Some((patched, boots))
+        Ok::<_, String>((patched, boots))
     });
     examined.base = base_boots;
-    let Some((patched, patched_boots)) = patched else {
-        examined.not_booted = Some("the last patch does not build with this kconfig".to_owned());
-        return examined;
+    let (patched, patched_boots) = match patched {
+        Ok(patched) => patched,
+        Err(why) => {
+            examined.not_booted = Some(why);
+            return examined;
+        }
     };
     if same_artefacts(&base, &patched) {
-        examined.not_booted = Some("kernel and selftests are identical to the base's, bit for bit".to_owned());
+        examined.not_booted = Some(IDENTICAL.to_owned());
         return examined;
     }
     examined.patched = patched_boots;
