@@ -13,14 +13,15 @@ impl Judge<'_> {
     /// The kernel does not come up.
     pub fn boot_failed(&self) -> Finding {
         let culprit = self.culprit(&Symptom::Boot);
-        let says = "keeps the kernel from coming up";
-        let mut finding = self.finding(FindingKind::BootFailed, Severity::Problem, culprit, says);
-        if let Some(seen) = self.sides.patched.iter().find(|seen| !matches!(seen.record.end, BootEnd::Infra { .. })) {
-            let splats = &seen.record.splats;
-            let fatal = splats.iter().rfind(|splat| is_fatal(splat.kind)).or(splats.last());
-            finding.function = fatal.and_then(|splat| splat.function.clone());
-            finding.evidence = vec![proof::console(seen)];
-        }
+        let seen = self.sides.patched.iter().find(|seen| !matches!(seen.record.end, BootEnd::Infra { .. }));
+        let splats = seen.map(|seen| seen.record.splats.as_slice()).unwrap_or_default();
+        let fatal = splats.iter().rfind(|splat| is_fatal(splat.kind)).or(splats.last());
+        let function = fatal.and_then(|splat| splat.function.clone());
+        let place = function.as_ref().map(|function| format!("; it ends in {function}")).unwrap_or_default();
+        let says = format!("keeps the kernel from coming up{place}");
+        let mut finding = self.finding(FindingKind::BootFailed, Severity::Problem, culprit, &says);
+        finding.function = function;
+        finding.evidence = seen.map(proof::console).into_iter().collect();
         finding
     }
 
