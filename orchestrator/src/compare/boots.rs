@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::crashes::followers;
 use super::fisher::{detectable, fisher_greater};
 use super::repeat::{CONFIRM_TRIES, NextTries, next_tries};
 use super::splats::new_splats;
@@ -75,7 +76,7 @@ pub fn note_needless(comparisons: &mut [TestComparison], base_kernel: &[BootReco
 /// trouble that the base does not. Empty when all is decided. The caller runs them, adds the boots and asks again.
 ///
 /// A test without an answer from [`CONFIRM_TRIES`] boots of a side, because the kernel does not come up or the program
-/// cannot list its tests, gets none from further ones.
+/// cannot list its tests, gets none from further ones; of many tests that take the machine down, a few are repeated.
 pub fn repeats(base: &[BootRecord], patched: &[BootRecord]) -> BTreeMap<String, NextTries> {
     let (base_tries, patched_tries) = (collect(base), collect(patched));
     let mute = |boots: &[BootRecord], tries: Option<&Tries>| {
@@ -95,7 +96,13 @@ pub fn repeats(base: &[BootRecord], patched: &[BootRecord]) -> BTreeMap<String, 
         })
         .filter(|(_, next)| !next.is_none())
         .collect();
+    // Those they follow are repeated for them.
+    let followers = followers(patched);
+    repeats.retain(|test, _| !followers.contains_key(test));
     for test in new_splats(base, patched).into_iter().flat_map(|new| new.tests) {
+        if followers.contains_key(&test) {
+            continue;
+        }
         let missing = |tries: &BTreeMap<String, Tries>| {
             // Every verdict counts here, so that a skip or trouble of ours cannot keep the loop going.
             tries.get(&test).map_or(0, |tries| {

@@ -7,6 +7,7 @@
 
 pub mod bisect;
 mod boots;
+mod crashes;
 pub mod findings;
 mod fisher;
 mod functions;
@@ -18,6 +19,7 @@ mod tries;
 
 pub use crate::words::TestComparison;
 pub use boots::{collect, compare_boots, listed, note_needless, repeats, suspects};
+pub use crashes::followers;
 pub use fisher::{SIGNIFICANT, detectable, fisher_greater};
 pub use functions::{Attribution, attribute};
 pub use repeat::{CONFIRM_TRIES, INFRA_LIMIT, MAX_TRIES, NextTries, next_tries};

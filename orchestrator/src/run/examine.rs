@@ -233,8 +233,13 @@ impl Job<'_> {
     pub async fn blame(&self, base: &BuildRecord, examined: &mut Examined) {
         let tip = self.board.tip;
         let ends = BTreeMap::from([(0, bisect::Answer::Good), (tip, bisect::Answer::Bad)]);
-        let mut known: BTreeMap<Symptom, BTreeMap<usize, bisect::Answer>> =
-            symptoms(examined).into_iter().map(|symptom| (symptom, ends.clone())).collect();
+        let followers = compare::followers(&records(&examined.patched));
+        let follows = |symptom: &Symptom| matches!(symptom, Symptom::Test { test } if followers.contains_key(test));
+        let mut known: BTreeMap<Symptom, BTreeMap<usize, bisect::Answer>> = symptoms(examined)
+            .into_iter()
+            .filter(|symptom| !follows(symptom))
+            .map(|symptom| (symptom, ends.clone()))
+            .collect();
         loop {
             // Symptoms that want the same revision next share its boot.
             let mut wanted: BTreeMap<usize, BTreeSet<Symptom>> = BTreeMap::new();
@@ -252,7 +257,7 @@ impl Job<'_> {
                 }
             }
             if wanted.is_empty() || self.booter.cancelled() {
-                return;
+                return follow(&followers, &mut examined.blame);
             }
             for (index, symptoms) in wanted {
                 let answers = self.measure(index, &symptoms, base, examined).await;
@@ -316,6 +321,18 @@ impl Job<'_> {
         let seen = records(&boots);
         examined.between.entry(index).or_default().extend(boots);
         symptoms.iter().map(|symptom| (symptom.clone(), bisect::answer(symptom, &seen))).collect()
+    }
+}
+
+/// Blames for a follower whom its leaders blame, when they agree.
+fn follow(followers: &BTreeMap<String, Vec<String>>, blame: &mut BTreeMap<Symptom, BlamedRevision>) {
+    for (test, leaders) in followers {
+        let mut blamed = leaders.iter().map(|test| blame.get(&Symptom::Test { test: test.clone() }).copied());
+        if let Some(first @ Some(revision)) = blamed.next()
+            && blamed.all(|other| other == first)
+        {
+            blame.insert(Symptom::Test { test: test.clone() }, revision);
+        }
     }
 }
 

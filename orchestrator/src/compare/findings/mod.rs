@@ -33,6 +33,7 @@ pub use builds::{BuildSeen, build_findings};
 pub use frame::Frame;
 pub use merge::merge;
 pub use metrics::metric_findings;
+pub(super) use names::is_fatal;
 
 #[cfg(test)]
 mod boot_tests;

@@ -84,7 +84,7 @@ pub(super) fn splat_words(kind: SplatKind) -> &'static str {
 }
 
 /// Reports that end a boot, or show where one that ended stood.
-pub(super) fn is_fatal(kind: SplatKind) -> bool {
+pub(in crate::compare) fn is_fatal(kind: SplatKind) -> bool {
     match kind {
         SplatKind::Bug | SplatKind::Oops | SplatKind::Panic | SplatKind::Lockup | SplatKind::HungTask => true,
         SplatKind::Warning
