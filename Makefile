@@ -5,7 +5,7 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test check deps deps-full build bench clean
+.PHONY: help run test check deps deps-full deps-test build bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
@@ -24,6 +24,9 @@ build:
 deps:
 	@scripts/deps
 
+deps-test:
+	@scripts/deps --test
+
 deps-full:
 	@scripts/deps --full
 
@@ -32,8 +35,9 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
 
-test: deps check build
+test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_lists -- --ignored
 
 bench: deps build
 	scripts/bench

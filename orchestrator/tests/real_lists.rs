@@ -1,6 +1,6 @@
 //! The real thing: series are taken from an archive that public-inbox serves.
 //!
-//! Needs the Debian packages of `scripts/deps`: `make test`, or `cargo test --test real_lists -- --ignored`.
+//! Needs the Debian packages of `scripts/deps --test`: `make test`, or `cargo test --test real_lists -- --ignored`.
 
 mod public_inbox;
 

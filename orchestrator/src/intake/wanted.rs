@@ -106,7 +106,10 @@ impl Wanted {
                 .map(|number| Wanted::Pull { repository: repository.to_owned(), number });
         }
         // `HEAD@{1}..` is a range, and so is anything else with `..` that is not in angle brackets.
-        let is_bare = !text.contains("..") && !text.contains("@{") && !text.starts_with(['.', '/', '-']);
+        // A file that is not there is a mistake to be told, not a mail.
+        let is_file =
+            [".mbox", ".mbx", ".patch", ".diff", ".eml", ".gz", ".yaml"].iter().any(|end| text.ends_with(end));
+        let is_bare = !text.contains("..") && !text.contains("@{") && !text.starts_with(['.', '/', '-']) && !is_file;
         let id = text.strip_prefix("id:").unwrap_or(text);
         is_bare.then(|| message_id(id)).flatten().map(|id| Wanted::Message { id, archive: None })
     }
@@ -240,6 +243,7 @@ mod tests {
             ("user@host..x", None),
             ("./a@b", None),
             ("/tmp/a@b", None),
+            ("mail/to@me.mbox", None),
             ("a@", None),
             ("@b", None),
             ("<a@b", None),

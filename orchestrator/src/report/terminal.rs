@@ -103,6 +103,12 @@ fn head(page: &mut Page, report: &Report) {
         text.push_str(&format!(", a port of <{}>", upstream.message_id));
     }
     page.field("series", &text);
+    if let Some(posting) = &series.posting {
+        page.field("posted", posting.url.as_deref().unwrap_or(&posting.source));
+        if !posting.summary().is_empty() {
+            page.field("", &posting.summary());
+        }
+    }
     for tree in &report.trees {
         page.field("tree", &tree_text(tree));
         for skipped in &tree.skipped_sources {

@@ -16,9 +16,9 @@ use crate::build;
 use crate::compare;
 use crate::lab::AccelChoice;
 use crate::report::model::{
-    AppliedPatch, BootRow, BuildCell, BuildCoverage, Coverage, CrossResult, KconfigInfo, PatchInfo, Report, RunInfo,
-    RunVerdict, SCHEMA, SeriesInfo, Side, SideCoverage, StageTiming, TestCoverage, TestRow, TestTable, Timing,
-    TreeInfo, UpstreamInfo,
+    AppliedPatch, BootRow, BuildCell, BuildCoverage, Coverage, CrossResult, KconfigInfo, PatchInfo, PostingInfo,
+    Report, RunInfo, RunVerdict, SCHEMA, SeriesInfo, Side, SideCoverage, StageTiming, TestCoverage, TestRow, TestTable,
+    Timing, TrailerInfo, TreeInfo, UpstreamInfo, VersionInfo,
 };
 use crate::words::{BootRecord, BuildOutcome, Kconfig, Kind, Rate, Series, TestComparison, UnitKind, Verdict};
 
@@ -94,6 +94,7 @@ fn series(series: Option<&Series>) -> SeriesInfo {
             upstream: None,
             port: false,
             notes: Vec::new(),
+            posting: None,
         };
     };
     let patches = series.patches.iter().map(|patch| PatchInfo {
@@ -114,6 +115,21 @@ fn series(series: Option<&Series>) -> SeriesInfo {
         }),
         port: series.upstream.is_some(),
         notes: series.notes.clone(),
+        posting: series.posting.as_ref().map(|posting| PostingInfo {
+            source: posting.source.clone(),
+            url: posting.url.clone(),
+            versions: posting
+                .versions
+                .iter()
+                .map(|version| VersionInfo { version: version.version, message_id: version.message_id.clone() })
+                .collect(),
+            trailers: posting
+                .trailers
+                .iter()
+                .map(|trailer| TrailerInfo { patch: trailer.patch, trailer: trailer.trailer.clone() })
+                .collect(),
+            rerolled: posting.rerolled.clone(),
+        }),
     }
 }
 

@@ -17,7 +17,7 @@ pub struct PublicInbox {
 }
 
 impl PublicInbox {
-    /// Makes an empty archive with an index for search. Needs the Debian packages public-inbox and libsearch-xapian-perl.
+    /// Makes an empty archive with an index for search. Needs what `scripts/deps --test` installs.
     pub fn new() -> PublicInbox {
         let inbox = PublicInbox { folder: tempfile::tempdir().unwrap(), server: None, url: None };
         let place = inbox.path("inbox");
@@ -56,7 +56,7 @@ impl PublicInbox {
             .stdout(log)
             .stderr(Stdio::piped())
             .spawn()
-            .expect("public-inbox-httpd starts (scripts/deps --lists)");
+            .expect("public-inbox-httpd starts (scripts/deps --test)");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let bound = lines.by_ref().map(Result::unwrap).find_map(|line| {
             let at = line.find("http://127.0.0.1:")?;

@@ -357,6 +357,11 @@ fn head_facts(report: &Report) -> Vec<Fact> {
             href: Some(link::mail(&upstream.message_id)),
         });
     }
+    if let Some(posting) = &series.posting {
+        let summary = posting.summary();
+        let text = if summary.is_empty() { posting.source.clone() } else { format!("{}; {summary}", posting.source) };
+        facts.push(Fact { name: "posted", text, href: posting.url.as_deref().and_then(link::web) });
+    }
     for tree in &report.trees {
         let text = match (&tree.error, &tree.kernel_version) {
             (Some(_), _) => format!("{} could not be had", tree.name),

@@ -67,6 +67,12 @@ fn head(out: &mut String, report: &Report) {
     };
     line(out, &format!("Series {}: {}{version}, {patches}{port}.", code(&series.name), text(&series.title)));
     line(out, "");
+    if let Some(posting) = &series.posting {
+        let place = posting.url.as_deref().unwrap_or(&posting.source);
+        let summary = posting.summary();
+        let more = if summary.is_empty() { String::new() } else { format!("; {}", text(&summary)) };
+        line(out, &format!("- posted: {}{more}", code(place)));
+    }
     for tree in &report.trees {
         match &tree.error {
             Some(error) => line(out, &format!("- tree {}: could not be had: {}", code(&tree.name), text(error))),
