@@ -13,6 +13,9 @@ use crate::words::{Date, Person};
 /// Longest chain of replies that is followed.
 const DEPTH: usize = 100;
 
+/// Most missing patches that are listed: a subject may claim a million.
+const MISSING: usize = 100;
+
 /// Mails that were sent together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Posting {
@@ -22,7 +25,7 @@ pub(super) struct Posting {
     pub(super) total: Option<usize>,
     /// Indices of its mails: the cover letter first, then by number.
     pub(super) members: Vec<usize>,
-    /// Numbers of patches that are missing.
+    /// Numbers of patches that are missing, a hundred at most.
     pub(super) missing: Vec<usize>,
     /// Its `change-id:`.
     change: Option<String>,
@@ -79,8 +82,10 @@ fn number(mail: &Mail) -> usize {
     mail.subject.position.map_or(1, |(number, _)| number)
 }
 
-/// What all mails of a posting share.
-fn kind(mail: &Mail) -> (String, u32, Option<usize>) {
+/// What all mails of a posting share: address of the sender, version, number of patches.
+type Kind = (String, u32, Option<usize>);
+
+fn kind(mail: &Mail) -> Kind {
     (sender(mail), mail.subject.version.unwrap_or(1), mail.subject.position.map(|(_, total)| total))
 }
 
@@ -227,7 +232,7 @@ impl Survey {
     /// Several patches of a version that were sent again alone, each below its old self, are one posting.
     fn join_lone_patches(&self, groups: &mut Vec<Vec<usize>>) {
         let top = |mail: usize| references(&self.mails[mail]).first().cloned();
-        let mut lone: BTreeMap<(String, (String, u32, Option<usize>)), Vec<usize>> = BTreeMap::new();
+        let mut lone: BTreeMap<(String, Kind), Vec<usize>> = BTreeMap::new();
         groups.retain(|members| match members.as_slice() {
             [only] if number(&self.mails[*only]) > 0 && self.mails[*only].subject.position.is_some() => {
                 let Some(top) = top(*only) else { return true };
@@ -244,8 +249,7 @@ impl Survey {
         members.sort_by_key(|at| (number(&self.mails[*at]), date(*at), *at));
         let (_, version, total) = kind(&self.mails[members[0]]);
         let present: BTreeSet<usize> = members.iter().map(|at| number(&self.mails[*at])).collect();
-        // Numbers have six digits at most, so that this list has an end.
-        let missing = (1..=total.unwrap_or(0)).filter(|number| !present.contains(number)).collect();
+        let missing = (1..=total.unwrap_or(0)).filter(|number| !present.contains(number)).take(MISSING).collect();
         let change = members.iter().take(2).find_map(|at| change_id(&self.mails[*at]));
         Posting { version, total, members, missing, change, replaces: None }
     }
@@ -263,16 +267,16 @@ impl Survey {
             let own = kind(head);
             let fits = |other: usize| {
                 let (sender, version, total) = kind(self.head(&self.postings[other]));
-                let parts = self.parts(other);
-                let below = |member: &usize| {
-                    let above = references(&self.mails[*member]).iter().filter_map(|id| self.by_id.get(id));
-                    above
-                        .into_iter()
-                        .any(|above| self.chain(other).iter().any(|link| self.postings[*link].members.contains(above)))
+                if sender != own.0 || total != own.2 || version >= own.1 {
+                    return false;
+                }
+                let patches = self.parts(other).keys().filter(|number| **number > 0).count();
+                let chain = self.chain(other);
+                let is_member = |mail: &usize| chain.iter().any(|link| self.postings[*link].members.contains(mail));
+                let is_below = |member: &usize| {
+                    references(&self.mails[*member]).iter().filter_map(|id| self.by_id.get(id)).any(is_member)
                 };
-                (sender == own.0 && total == own.2 && version < own.1)
-                    && parts.keys().filter(|number| **number > 0).count() == total.unwrap_or(0)
-                    && posting.members.iter().all(below)
+                patches == total.unwrap_or(0) && posting.members.iter().all(is_below)
             };
             let base = order[..rank].iter().rev().copied().find(|other| fits(*other));
             self.postings[at].replaces = base;
