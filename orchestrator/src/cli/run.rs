@@ -1,11 +1,12 @@
 //! `orchestrator run series`: tests a series.
 
+use camino::Utf8PathBuf;
 use clap::Args;
 use tracing_subscriber::filter::Targets;
 
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
-use crate::run::{self, Options, RunFolder, TreeArgument, TreePlan, debug_log};
+use crate::run::{self, BasePlan, Options, RunFolder, TreeArgument, TreePlan, debug_log};
 use crate::series::{self, SeriesSource};
 use crate::term;
 use crate::words::{Clock, Profile};
@@ -18,6 +19,13 @@ pub struct RunArgs {
     /// Tree from series/trees.yaml, or the path of a local clone (PATH or PATH@REV); may be given several times
     #[arg(long = "tree", short = 't', value_name = "TREE")]
     trees: Vec<String>,
+    /// Commit of the tree that the series goes on [default: the base-commit that the series names, where the tree has
+    /// it; without --tree the tree and commit that the patches fit best]
+    #[arg(long, value_name = "COMMIT", requires = "trees")]
+    base: Option<String>,
+    /// Mbox or folder of patches that the series builds on; may be given several times
+    #[arg(long = "prerequisite", value_name = "PATH")]
+    prerequisites: Vec<Utf8PathBuf>,
     /// Which kconfigs of kconfigs/matrix.yaml
     #[arg(long, short = 'p', default_value = "quick")]
     profile: Profile,
@@ -76,7 +84,8 @@ pub struct Watching {
 pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
     let trees: Vec<TreeArgument> = args.trees.iter().map(|text| TreeArgument::parse(text, &places.cwd)).collect();
-    let plans = plans(&args.series, &trees, &places)?;
+    let plans = plans(&args.series, &trees, args.base.as_deref(), &places)?;
+    let prerequisites = existing(&args.prerequisites, &places)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
         series: args.series,
@@ -90,6 +99,7 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
         clocks: clocks(args.clocks, args.no_bench),
         fresh: args.fresh,
         refresh: args.refresh,
+        prerequisites,
         jobs: args.jobs.map_or(cores, usize::from),
         guests: args.guests.map_or((cores / 2).max(1), usize::from),
     };
@@ -111,8 +121,27 @@ fn clocks(mut clocks: Vec<Clock>, none: bool) -> Vec<Clock> {
     }
 }
 
+/// The paths as they are from anywhere.
+fn existing(paths: &[Utf8PathBuf], places: &start::Places) -> Result<Vec<Utf8PathBuf>, Failure> {
+    let absolute = |path: &Utf8PathBuf| {
+        let path = places.cwd.join(path);
+        match path.exists() {
+            true => Ok(path),
+            false => {
+                Err(Failure::usage(format!("{path} does not exist (name an mbox, a patch or a folder of patches)")))
+            }
+        }
+    };
+    paths.iter().map(absolute).collect()
+}
+
 /// Reads the series once for every tree. At least one tree must have it.
-fn plans(argument: &str, trees: &[TreeArgument], places: &start::Places) -> Result<Vec<TreePlan>, Failure> {
+fn plans(
+    argument: &str,
+    trees: &[TreeArgument],
+    base: Option<&str>,
+    places: &start::Places,
+) -> Result<Vec<TreePlan>, Failure> {
     let clone = trees.iter().find_map(|tree| match tree {
         TreeArgument::Clone { path, .. } => Some(path.clone()),
         TreeArgument::Name(_) => None,
@@ -127,13 +156,18 @@ fn plans(argument: &str, trees: &[TreeArgument], places: &start::Places) -> Resu
     // A range of a clone has its base in it: the tree is that clone at that base.
     if let SeriesSource::Range { repo, .. } = &source {
         let series = load(None).map_err(Failure::usage)?;
-        let rev = series.base_commit.clone().unwrap_or_else(|| "HEAD".to_owned());
-        return Ok(vec![TreePlan { tree: TreeArgument::Clone { path: repo.clone(), rev }, series: Ok(series) }]);
+        let start = series.base_commit.clone().unwrap_or_else(|| "HEAD".to_owned());
+        let rev = base.map_or(start, str::to_owned);
+        let base = BasePlan::Commit(rev.clone());
+        return Ok(vec![TreePlan { tree: TreeArgument::Clone { path: repo.clone(), rev }, series: Ok(series), base }]);
     }
     if trees.is_empty() {
         let series = load(None).map_err(Failure::usage)?;
-        let tree = series.default_tree.clone().unwrap_or_else(|| run::DEFAULT_TREE.to_owned());
-        return Ok(vec![TreePlan { tree: TreeArgument::Name(tree), series: Ok(series) }]);
+        let (tree, base) = match &series.default_tree {
+            Some(tree) => (tree.clone(), BasePlan::TreeList),
+            None => (run::DEFAULT_TREE.to_owned(), BasePlan::Best),
+        };
+        return Ok(vec![TreePlan { tree: TreeArgument::Name(tree), series: Ok(series), base }]);
     }
     let mut plans = Vec::new();
     let mut first_error = None;
@@ -147,11 +181,26 @@ fn plans(argument: &str, trees: &[TreeArgument], places: &start::Places) -> Resu
             first_error.get_or_insert(Failure::usage(error));
             text
         });
-        plans.push(TreePlan { tree: tree.clone(), series });
+        let (tree, base) = with_base(tree, base);
+        plans.push(TreePlan { tree, series, base });
     }
     match first_error {
         Some(error) if plans.iter().all(|plan| plan.series.is_err()) => Err(error),
         Some(_) | None => Ok(plans),
+    }
+}
+
+/// A named tree and which commit of it is the base. What names a state of a clone is looked up in the clone.
+fn with_base(tree: &TreeArgument, base: Option<&str>) -> (TreeArgument, BasePlan) {
+    match (tree, base) {
+        (TreeArgument::Name(_), Some(base)) => (tree.clone(), BasePlan::Commit(base.to_owned())),
+        (TreeArgument::Name(_), None) => (tree.clone(), BasePlan::Named),
+        (TreeArgument::Clone { path, .. }, Some(base)) => {
+            let rev = base.to_owned();
+            (TreeArgument::Clone { path: path.clone(), rev: rev.clone() }, BasePlan::Commit(rev))
+        }
+        (TreeArgument::Clone { rev, .. }, None) if rev == "HEAD" => (tree.clone(), BasePlan::Named),
+        (TreeArgument::Clone { rev, .. }, None) => (tree.clone(), BasePlan::Commit(rev.clone())),
     }
 }
 

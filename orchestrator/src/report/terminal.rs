@@ -108,6 +108,9 @@ fn head(page: &mut Page, report: &Report) {
         for skipped in &tree.skipped_sources {
             page.field("", &format!("skipped: {skipped}"));
         }
+        for line in tree.base.iter().flat_map(view::base_lines) {
+            page.field("", &line);
+        }
         for note in &tree.notes {
             page.field("", note);
         }

@@ -20,7 +20,9 @@ use super::measure::{Measurement, metric_names};
 use super::metric_past::MetricPast;
 use super::plan::{Expected, Plan};
 use super::trees::{Prepared, prepare};
-use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
+use super::{
+    BasePlan, Context, EventLog, LOG_FORMAT, Options, RunFolder, bases, index, read_events, recorder, summary,
+};
 use crate::build;
 use crate::config::Home;
 use crate::lab;
@@ -174,18 +176,28 @@ pub async fn execute(
         false => MetricPast::read(results, &folder.run),
     };
     let plan = Plan::new(History::read(results, &folder.run), events.clone());
+    let mut plans = Vec::new();
     for tree in &folder.trees {
+        plans.push(bases::choose_tree(&context, tree.clone(), &catalogue).await);
+    }
+    for tree in &plans {
         let patches = tree.series.as_ref().map_or(0, |series| series.patches.len());
         plan.guess(&tree.tree.name(), patches, &kconfigs, folder.options.no_boot);
     }
     plan.say();
     let accel = Arc::new(HostAccel::default());
     let mut trees = Vec::new();
-    for tree in &folder.trees {
-        let span = tracing::debug_span!("prepare", tree = tree.tree.name());
-        let prepared = prepare(&context, tree, &catalogue).instrument(span).await;
+    for index in 0..plans.len() {
+        let tree = &plans[index];
+        let name = tree.tree.name();
+        let span = tracing::debug_span!("prepare", tree = name);
+        let (prepared, settled) = prepare(&context, tree, &catalogue).instrument(span).await;
+        if let Some(settled) = settled {
+            plans[index].base = BasePlan::Settled(settled);
+            folder.write_plan(&plans).map_err(trouble)?;
+        }
         if !matches!(prepared, Prepared::Ready { .. }) {
-            plan.give_up(&tree.tree.name());
+            plan.give_up(&name);
         }
         trees.push(test_tree(&context, prepared, &kconfigs, &accel, &plan, &past).await?);
     }

@@ -3,6 +3,8 @@
 //! A run is a folder below `results/`. Its event log is the truth about what happened; results themselves are kept by
 //! content key in the cache, so that a resumed or repeated run does nothing twice.
 
+mod base_plan;
+mod bases;
 mod board;
 mod booter;
 mod boots;
@@ -33,6 +35,7 @@ mod tools;
 mod trees;
 mod verdict;
 
+pub use base_plan::{BasePlan, SettledBase};
 pub use context::Context;
 pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
 pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};

@@ -73,6 +73,9 @@ pub struct Options {
     /// Ask the trees' sources for a newer state first.
     #[serde(default)]
     pub refresh: bool,
+    /// Files and folders with patches that the series builds on.
+    #[serde(default)]
+    pub prerequisites: Vec<Utf8PathBuf>,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

@@ -118,7 +118,7 @@ fn series(series: Option<&Series>) -> SeriesInfo {
 }
 
 fn tree_info(result: &TreeResult) -> TreeInfo {
-    let (tree, applied, notes) = match &result.prepared {
+    let (tree, base, applied, notes) = match &result.prepared {
         Prepared::Unavailable { name, reason } => {
             return TreeInfo {
                 name: name.clone(),
@@ -129,16 +129,17 @@ fn tree_info(result: &TreeResult) -> TreeInfo {
                 error: Some(reason.clone()),
                 applied: Vec::new(),
                 notes: Vec::new(),
+                base: None,
             };
         }
-        Prepared::Rejected { tree, .. } => (tree, Vec::new(), Vec::new()),
-        Prepared::Ready { tree, series, revisions, notes } => {
+        Prepared::Rejected { tree, base, .. } => (tree, base.clone(), Vec::new(), Vec::new()),
+        Prepared::Ready { tree, base, series, revisions, notes } => {
             let applied = series.patches.iter().zip(revisions.iter().skip(1)).map(|(patch, revision)| AppliedPatch {
                 number: patch.number,
                 subject: patch.subject.clone(),
                 commit: revision.commit.clone(),
             });
-            (tree, applied.collect(), notes.clone())
+            (tree, Some(base.clone()), applied.collect(), notes.clone())
         }
     };
     TreeInfo {
@@ -150,6 +151,7 @@ fn tree_info(result: &TreeResult) -> TreeInfo {
         error: None,
         applied,
         notes,
+        base: base.map(|base| *base),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every type here is a word of `docs/glossary.md`. Nothing in this module does I/O.
 
+mod base;
 mod boot;
 mod build;
 mod comparison;
@@ -19,6 +20,7 @@ mod tree;
 mod unit;
 mod verdict;
 
+pub use base::*;
 pub use boot::*;
 pub use build::*;
 pub use comparison::*;

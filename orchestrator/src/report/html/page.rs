@@ -224,6 +224,7 @@ pub struct TreeView {
 
 fn tree(report: &Report, tree: &TreeInfo) -> TreeView {
     let skipped = tree.skipped_sources.iter().map(|skipped| format!("skipped: {skipped}"));
+    let base = tree.base.iter().flat_map(view::base_lines);
     TreeView {
         name: tree.name.clone(),
         error: tree.error.clone().unwrap_or_default(),
@@ -231,7 +232,7 @@ fn tree(report: &Report, tree: &TreeInfo) -> TreeView {
         source: tree.source.clone().unwrap_or_default(),
         commit: tree.commit.clone().unwrap_or_default(),
         applied: format!("{} of {}", tree.applied.len(), report.series.patches.len()),
-        notes: skipped.chain(tree.notes.iter().cloned()).collect(),
+        notes: skipped.chain(base).chain(tree.notes.iter().cloned()).collect(),
     }
 }
 

@@ -81,6 +81,9 @@ fn head(out: &mut String, report: &Report) {
         for skipped in &tree.skipped_sources {
             line(out, &format!("  - skipped: {}", text(skipped)));
         }
+        for base in tree.base.iter().flat_map(view::base_lines) {
+            line(out, &format!("  - {}", text(&base)));
+        }
         for note in &tree.notes {
             line(out, &format!("  - {}", text(note)));
         }

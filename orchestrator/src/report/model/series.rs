@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::words::TreeBase;
+
 /// The series that was tested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesInfo {
@@ -56,7 +58,7 @@ pub struct TreeInfo {
     pub kernel_version: Option<String>,
     /// Which source served: `Debian package linux-source-6.12 6.12.117-1`.
     pub source: Option<String>,
-    /// Base commit, 40 hex digits.
+    /// Commit of the revision `base`, 40 hex digits: that of `base`, or the last of its prerequisites.
     pub commit: Option<String>,
     /// Sources tried before it and why they failed.
     #[serde(default)]
@@ -66,9 +68,13 @@ pub struct TreeInfo {
     /// The patches as applied, in order; shorter than the series when one did not apply.
     #[serde(default)]
     pub applied: Vec<AppliedPatch>,
-    /// What a reader should know (three-way merge used, base guessed), one sentence each.
+    /// What a reader should know (three-way merge used), one sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The commit that was chosen as base, why, and what was applied below the series; `None` when it did not come to
+    /// that.
+    #[serde(default)]
+    pub base: Option<TreeBase>,
 }
 
 /// A patch that is now a commit.
