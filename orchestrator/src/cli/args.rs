@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExitCode, doctor, gc, list, log, reproduce, resume, run, show};
+use super::{ExitCode, compare, doctor, gc, list, log, reproduce, resume, run, show};
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
 #[derive(Debug, Parser)]
@@ -59,6 +59,8 @@ enum Command {
     List(list::ListArgs),
     /// Show the report of a run
     Show(show::ShowArgs),
+    /// Say what changed from one run to another: findings fixed, open, new; patches
+    Compare(compare::CompareArgs),
     /// Show the log of a unit of a run
     Log(log::LogArgs),
     /// Remove what old runs left in the cache
@@ -136,6 +138,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Reproduce(args) => reproduce::reproduce(global, args).await,
         Command::List(args) => list::list(global, &args),
         Command::Show(args) => show::show(global, &args),
+        Command::Compare(args) => compare::compare(global, &args).await,
         Command::Log(args) => log::log(global, &args),
         Command::Gc(args) => gc::gc(global, &args).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,

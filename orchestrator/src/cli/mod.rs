@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod args;
+mod compare;
 mod doctor;
 mod exit;
 mod gc;

@@ -100,6 +100,7 @@ pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
         fresh: args.fresh,
         refresh: args.refresh,
         prerequisites,
+        reproduces: false,
         jobs: args.jobs.map_or(cores, usize::from),
         guests: args.guests.map_or((cores / 2).max(1), usize::from),
     };

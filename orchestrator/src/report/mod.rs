@@ -12,10 +12,11 @@ mod markdown;
 pub mod model;
 mod numbers;
 mod terminal;
+mod versions;
 mod view;
 
 pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use model::Report;
-pub use terminal::terminal;
+pub use terminal::{since_terminal, terminal};

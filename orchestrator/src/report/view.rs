@@ -304,7 +304,7 @@ pub fn place(finding: &Finding) -> Vec<&str> {
 /// The base of a tree: which commit and why, and what became of what the series builds on. One line, or a few where it
 /// builds on something.
 pub fn base_lines(base: &TreeBase) -> Vec<String> {
-    let commit: String = base.commit.chars().take(12).collect();
+    let commit = short_id(&base.commit);
     let blobs = match (&base.blobs, base.chosen) {
         // There the reason tells the numbers.
         (None, _) | (Some(_), BaseChoice::Blobs) => String::new(),
@@ -313,17 +313,25 @@ pub fn base_lines(base: &TreeBase) -> Vec<String> {
         }
     };
     let mut lines = vec![format!("base {commit} ({}): {}{blobs}", labels::word(&base.chosen), base.why)];
-    lines.extend(base.prerequisites.iter().map(|one| match &one.state {
-        PrerequisiteState::InBase { commit: Some(commit) } => {
-            format!("{}: in the base as {}", one.name, commit.chars().take(12).collect::<String>())
-        }
-        PrerequisiteState::InBase { commit: None } => format!("{}: in the base already", one.name),
-        PrerequisiteState::Applied { patches, from } => {
-            format!("{}: applied below the series ({}; from {from})", one.name, patches.join("; "))
-        }
-        PrerequisiteState::Unmet { why } => format!("{}: MISSING: {why}", one.name),
+    lines.extend(base.prerequisites.iter().map(|one| {
+        let what = match &one.state {
+            PrerequisiteState::InBase { commit: Some(commit) } => format!("in the base as {}", short_id(commit)),
+            PrerequisiteState::InBase { commit: None } => "in the base already".to_owned(),
+            PrerequisiteState::Applied { patches, from } => {
+                format!("applied below the series ({}; from {from})", patches.join("; "))
+            }
+            PrerequisiteState::Unmet { why } => format!("MISSING: {why}"),
+        };
+        let name: Vec<&str> = one.name.split(' ').map(short_id).collect();
+        format!("{}: {what}", name.join(" "))
     }));
     lines
+}
+
+/// The first digits of an id of git; any other word as it is.
+fn short_id(word: &str) -> &str {
+    let is_id = word.len() == 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { &word[..12] } else { word }
 }
 
 /// Numbers of problems and notices.
@@ -376,7 +384,7 @@ mod tests {
             why: "the series names it".into(),
             blobs: Some(BlobMatch { matched: 3, asked: 4 }),
             prerequisites: vec![
-                one("a", PrerequisiteState::InBase { commit }),
+                one(&format!("a: {}", "e".repeat(40)), PrerequisiteState::InBase { commit }),
                 one("b", PrerequisiteState::Applied { patches, from: "p.mbox".into() }),
                 one("c", PrerequisiteState::Unmet { why: "it is nowhere".into() }),
             ],
@@ -385,7 +393,7 @@ mod tests {
             base_lines(&base),
             [
                 "base cccccccccccc (base-commit): the series names it; 3 of 4 blobs matched",
-                "a: in the base as dddddddddddd",
+                "a: eeeeeeeeeeee: in the base as dddddddddddd",
                 "b: applied below the series (mm: a; mm: b; from p.mbox)",
                 "c: MISSING: it is nowhere",
             ]

@@ -5,8 +5,8 @@
 use super::{BasePlan, Context, SettledBase, TreeArgument, TreePlan};
 use crate::series::{Preimage, preimages};
 use crate::tree::{
-    self, Below, BelowOutcome, Candidate, Found, LocalStock, PrerequisitePlan, Source, Stock, TreeError, TreeSpec,
-    Wanted,
+    self, Below, BelowOutcome, Candidate, Found, LocalStock, Needed, PrerequisitePlan, Source, Stock, TreeError,
+    TreeSpec,
 };
 use crate::words::{BaseChoice, Prerequisite, PrerequisiteState, Series, Tree, TreeBase};
 
@@ -58,7 +58,11 @@ async fn holder(context: &Context, at_hand: &[Tree], catalogue: &[TreeSpec], com
         return Some((tree.clone(), format!("which tree {} has", tree.name)));
     }
     let mut asked: Vec<&str> = Vec::new();
-    for spec in catalogue {
+    // Trees that are git branches come before those that have one only for want of a package: a repository of stable
+    // branches has the commits of all others, too, and its trees would lend them a wrong name.
+    let mut specs: Vec<&TreeSpec> = catalogue.iter().collect();
+    specs.sort_by_key(|spec| !matches!(spec.sources.first(), Some(Source::Git { .. })));
+    for spec in specs {
         let urls = git_urls(spec);
         if urls.is_empty() || urls.iter().all(|url| asked.contains(url)) {
             continue;
@@ -233,7 +237,8 @@ async fn within(
     }
     // A tree that came from a git source may be asked for another of its commits; a package or a tarball is what the
     // user wanted to test on.
-    if tree.source.starts_with("git ")
+    let is_git = |source: &Source| matches!(source, Source::Git { .. }) && tree.source.starts_with(&source.to_string());
+    if spec.sources.iter().any(is_git)
         && let Some(fetched) = fetch_commit(context, spec, wanted).await
     {
         let why = format!("{named}, which was fetched ({})", fetched.source);
@@ -257,10 +262,10 @@ async fn within(
 
 /// Looks for everything that the series builds on.
 async fn prerequisites(context: &Context, tree: &Tree, series: &Series) -> PrerequisitePlan {
-    let changes = series.prerequisite_changes.iter().map(|text| Wanted::change(text));
-    let wanted: Vec<Wanted> =
-        changes.chain(series.prerequisite_messages.iter().cloned().map(Wanted::Message)).collect();
-    if wanted.is_empty() && series.prerequisites.is_empty() {
+    let changes = series.prerequisite_changes.iter().map(|text| Needed::change(text));
+    let needed: Vec<Needed> =
+        changes.chain(series.prerequisite_messages.iter().cloned().map(Needed::Message)).collect();
+    if needed.is_empty() && series.prerequisites.is_empty() {
         return PrerequisitePlan::default();
     }
     let in_base = match tree::history_patch_ids(tree, HISTORY).await {
@@ -272,8 +277,8 @@ async fn prerequisites(context: &Context, tree: &Tree, series: &Series) -> Prere
     };
     let stocks = stocks(context);
     let mut named = Vec::new();
-    for wanted in &wanted {
-        named.push(find(&stocks, wanted).await);
+    for needed in &needed {
+        named.push(find(&stocks, needed).await);
     }
     let others = stocks.iter().flat_map(|stock| stock.all().into_iter().map(|series| (stock.name(), series)));
     tree::plan_prerequisites(series, &Found { in_base, named, others: others.collect() })
@@ -291,10 +296,10 @@ fn stocks(context: &Context) -> Vec<Box<dyn Stock>> {
     stocks
 }
 
-async fn find(stocks: &[Box<dyn Stock>], wanted: &Wanted) -> Result<(String, Series), String> {
+async fn find(stocks: &[Box<dyn Stock>], needed: &Needed) -> Result<(String, Series), String> {
     let mut troubles = Vec::new();
     for stock in stocks {
-        match stock.find(wanted).await {
+        match stock.find(needed).await {
             Ok(Some(series)) => return Ok((stock.name(), series)),
             Ok(None) => troubles.push(format!("{} does not have it", stock.name())),
             Err(why) => troubles.push(format!("{}: {why}", stock.name())),

@@ -19,6 +19,7 @@ use super::host_accel::HostAccel;
 use super::measure::{Measurement, metric_names};
 use super::metric_past::MetricPast;
 use super::plan::{Expected, Plan};
+use super::previous::{self, Told, Which};
 use super::trees::{Prepared, prepare};
 use super::{
     BasePlan, Context, EventLog, LOG_FORMAT, Options, RunFolder, bases, index, read_events, recorder, summary,
@@ -214,7 +215,15 @@ pub async fn execute(
         wall_ms: millis(start),
         notes: notes(&read_events(&log_path).map_err(trouble)?),
     };
-    let report = summary::report(&inputs).await;
+    let mut report = summary::report(&inputs).await;
+    if !cancel.is_cancelled() {
+        let now = folder.with_trees(plans);
+        let told = Told { folder: &now, report: &report };
+        match previous::since(told, Which::EarlierVersion, &places.cache, &cancel).await {
+            Ok(previous) => report.previous = previous,
+            Err(error) => context.note(format!("earlier runs of the series could not be read: {error}")),
+        }
+    }
     for finding in &report.findings {
         events(Event::Found { finding: Box::new(finding.clone()) });
     }

@@ -146,6 +146,11 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The same run with these trees: what was chosen while it was at work.
+    pub fn with_trees(&self, trees: Vec<TreePlan>) -> RunFolder {
+        RunFolder { trees, ..self.clone() }
+    }
+
     /// Writes `run.json` with these trees: what was chosen is kept, so that a resumed run stays with it.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ mod measure;
 mod metric_past;
 mod options;
 mod plan;
+pub mod previous;
 mod recorder;
 mod summary;
 #[cfg(test)]

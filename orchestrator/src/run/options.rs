@@ -76,6 +76,9 @@ pub struct Options {
     /// Files and folders with patches that the series builds on.
     #[serde(default)]
     pub prerequisites: Vec<Utf8PathBuf>,
+    /// True when it does only what one finding of another run needs.
+    #[serde(default)]
+    pub reproduces: bool,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

@@ -77,6 +77,7 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
         metrics: measured().flat_map(|measured| measured.metrics.clone()).collect(),
         walks: measured().flat_map(|measured| measured.walks.clone()).collect(),
         metric_history: Vec::new(),
+        previous: None,
     };
     let name = report.series.name.clone();
     report.metric_history = inputs.past.with(&context.folder.run, &name, &report.metrics);

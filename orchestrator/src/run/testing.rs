@@ -34,6 +34,7 @@ pub(crate) fn options() -> Options {
         fresh: false,
         refresh: false,
         prerequisites: Vec::new(),
+        reproduces: false,
         jobs: 1,
         guests: 1,
     }

@@ -19,6 +19,7 @@ pub(crate) mod testing;
 mod tree;
 mod unit;
 mod verdict;
+mod version;
 
 pub use base::*;
 pub use boot::*;
@@ -35,3 +36,4 @@ pub use suite::*;
 pub use tree::*;
 pub use unit::*;
 pub use verdict::*;
+pub use version::*;

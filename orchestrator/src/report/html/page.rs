@@ -9,6 +9,7 @@ use super::builds::{GridView, ReasonView, ReplayView, grids, reasons, replays};
 use super::charts::ChartView;
 use super::link;
 use super::metrics::{MetricsView, histories, metrics};
+use super::since::{SinceView, since};
 use super::test_tables::{ChangeView, ChangedView, MatrixView, TableView, changed, changes, matrices, table};
 use crate::term::text::{clock, count, duration};
 use crate::words::{Evidence, Finding};
@@ -257,6 +258,7 @@ pub struct Page {
     pub findings: Vec<FindingView>,
     /// What stands in the place of findings where there are none.
     pub no_findings: &'static str,
+    pub since: Option<SinceView>,
     pub notes: Vec<String>,
     pub trees: Vec<TreeView>,
     pub patches: Vec<PatchView>,
@@ -297,6 +299,7 @@ impl Page {
             facts: head_facts(report),
             jumps: [
                 Some(jump("findings", "Findings", Some(report.findings.len()))),
+                report.previous.is_some().then(|| jump("since", "Since before", None)),
                 Some(jump("series", "Series and trees", None)),
                 Some(jump("builds", "Builds", Some(report.builds.len()))),
                 Some(jump("tests", "Tests", Some(tests))),
@@ -316,6 +319,7 @@ impl Page {
                 RunVerdict::Infra => "None, but the run has no answer: see what was not covered.",
                 RunVerdict::Interrupted => "None so far: the run was stopped before its end.",
             },
+            since: since(report),
             notes: report.series.notes.iter().chain(&report.run.notes).cloned().collect(),
             trees: report.trees.iter().map(|info| tree(report, info)).collect(),
             patches: patches(report),

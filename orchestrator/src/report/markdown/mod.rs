@@ -2,6 +2,7 @@
 
 mod escape;
 mod metrics;
+mod since;
 
 use escape::{block, cell_code, code, text};
 
@@ -21,6 +22,7 @@ pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
     head(&mut out, &report);
     findings(&mut out, &report);
+    since::since(&mut out, &report);
     builds(&mut out, &report);
     tests(&mut out, &report);
     metrics::metrics(&mut out, &report);

@@ -19,4 +19,4 @@ pub use blobs::candidates;
 pub use choose::{Candidate, by_blobs, match_of};
 pub use patch_ids::{history_patch_ids, patch_id};
 pub use prerequisites::{Below, Found, PrerequisitePlan, plan_prerequisites};
-pub use stock::{LocalStock, Stock, Wanted};
+pub use stock::{LocalStock, Needed, Stock};

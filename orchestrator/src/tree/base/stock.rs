@@ -9,7 +9,7 @@ use crate::words::Series;
 
 /// A series that is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Needed {
     /// The series with this change-id.
     Change {
         /// The change-id.
@@ -21,24 +21,24 @@ pub enum Wanted {
     Message(String),
 }
 
-impl Wanted {
+impl Needed {
     /// Reads `<change-id>:v<version>`, as b4 writes it.
-    pub fn change(text: &str) -> Wanted {
+    pub fn change(text: &str) -> Needed {
         let version = text.rsplit_once(":v").and_then(|(id, version)| Some((id, version.parse().ok()?)));
         match version {
-            Some((id, version)) => Wanted::Change { id: id.to_owned(), version: Some(version) },
-            None => Wanted::Change { id: text.to_owned(), version: None },
+            Some((id, version)) => Needed::Change { id: id.to_owned(), version: Some(version) },
+            None => Needed::Change { id: text.to_owned(), version: None },
         }
     }
 
     /// Whether `series` is the one.
     pub fn is(&self, series: &Series) -> bool {
         match self {
-            Wanted::Change { id, version } => {
+            Needed::Change { id, version } => {
                 let same_version = version.is_none_or(|version| series.version.unwrap_or(1) == version);
                 series.change_id.as_deref() == Some(id) && same_version
             }
-            Wanted::Message(id) => {
+            Needed::Message(id) => {
                 let cover = series.cover.iter().filter_map(|cover| cover.message_id.as_deref());
                 let mut all = cover.chain(series.patches.iter().filter_map(|patch| patch.message_id.as_deref()));
                 all.any(|other| other == id)
@@ -56,7 +56,7 @@ pub trait Stock: Send + Sync {
     fn all(&self) -> Vec<Series>;
 
     /// One series; `Ok(None)` when it is not there, `Err` with one sentence when that cannot be known.
-    fn find<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Option<Series>, String>>;
+    fn find<'a>(&'a self, needed: &'a Needed) -> BoxFuture<'a, Result<Option<Series>, String>>;
 }
 
 /// A file or folder of patches that the user named.
@@ -87,8 +87,8 @@ impl Stock for LocalStock {
         vec![self.series.clone()]
     }
 
-    fn find<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Option<Series>, String>> {
-        Box::pin(async move { Ok(wanted.is(&self.series).then(|| self.series.clone())) })
+    fn find<'a>(&'a self, needed: &'a Needed) -> BoxFuture<'a, Result<Option<Series>, String>> {
+        Box::pin(async move { Ok(needed.is(&self.series).then(|| self.series.clone())) })
     }
 }
 
@@ -100,10 +100,10 @@ mod tests {
 
     #[test]
     fn changes_are_read_as_b4_writes_them() {
-        let change = |id: &str, version| Wanted::Change { id: id.into(), version };
-        assert_eq!(Wanted::change("20260101-hmm-0123:v4"), change("20260101-hmm-0123", Some(4)));
-        assert_eq!(Wanted::change("20260101-hmm-0123"), change("20260101-hmm-0123", None));
-        assert_eq!(Wanted::change("a:vx"), change("a:vx", None));
+        let change = |id: &str, version| Needed::Change { id: id.into(), version };
+        assert_eq!(Needed::change("20260101-hmm-0123:v4"), change("20260101-hmm-0123", Some(4)));
+        assert_eq!(Needed::change("20260101-hmm-0123"), change("20260101-hmm-0123", None));
+        assert_eq!(Needed::change("a:vx"), change("a:vx", None));
     }
 
     #[test]
@@ -115,16 +115,16 @@ mod tests {
         let author = series.patches[0].author.clone();
         let message_id = Some("cover@example.org".to_owned());
         series.cover = Some(Cover { subject: "s".into(), author, body: String::new(), message_id, envelope: None });
-        for (wanted, expected) in [
-            (Wanted::change("c:v2"), true),
-            (Wanted::change("c"), true),
-            (Wanted::change("c:v3"), false),
-            (Wanted::change("d:v2"), false),
-            (Wanted::Message("p2@example.org".into()), true),
-            (Wanted::Message("cover@example.org".into()), true),
-            (Wanted::Message("other@example.org".into()), false),
+        for (needed, expected) in [
+            (Needed::change("c:v2"), true),
+            (Needed::change("c"), true),
+            (Needed::change("c:v3"), false),
+            (Needed::change("d:v2"), false),
+            (Needed::Message("p2@example.org".into()), true),
+            (Needed::Message("cover@example.org".into()), true),
+            (Needed::Message("other@example.org".into()), false),
         ] {
-            assert_eq!(wanted.is(&series), expected, "{wanted:?}");
+            assert_eq!(needed.is(&series), expected, "{needed:?}");
         }
     }
 }
