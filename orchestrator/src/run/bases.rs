@@ -8,7 +8,7 @@ use crate::tree::{
     self, Below, BelowOutcome, Candidate, Found, LocalStock, Needed, PrerequisitePlan, Source, Stock, TreeError,
     TreeSpec,
 };
-use crate::words::{BaseChoice, Prerequisite, PrerequisiteState, Series, Tree, TreeBase};
+use crate::words::{BaseChoice, Patch, Prerequisite, PrerequisiteState, Series, Tree, TreeBase};
 
 /// Commits of the base's history that are searched for prerequisites.
 const HISTORY: usize = 500;
@@ -80,11 +80,11 @@ async fn holder(context: &Context, at_hand: &[Tree], catalogue: &[TreeSpec], com
 }
 
 fn git_urls(spec: &TreeSpec) -> Vec<&str> {
-    let url = |source| match source {
-        &Source::Git { ref url, .. } => Some(url.as_str()),
+    let urls = spec.sources.iter().filter_map(|source| match source {
+        Source::Git { url, .. } => Some(url.as_str()),
         Source::Debian(_) | Source::Clone(_) | Source::Tarball { .. } => None,
-    };
-    spec.sources.iter().filter_map(url).collect()
+    });
+    urls.collect()
 }
 
 /// Fetches a commit by its id. Sources that do not give it are told in a note.
@@ -176,8 +176,14 @@ pub async fn settle(
     let (tree, outcomes) = done.map_err(|error| error.to_string())?;
     let prerequisites = judged(prerequisites, &below, &outcomes);
     let kept = below.into_iter().zip(&outcomes).filter(|(_, outcome)| **outcome == BelowOutcome::Applied);
-    let below = kept.map(|(below, _)| below.patch).collect();
-    Ok((tree, SettledBase { base: TreeBase { prerequisites, ..base }, below }))
+    let below: Vec<Patch> = kept.map(|(below, _)| below.patch).collect();
+    let mut base = TreeBase { prerequisites, ..base };
+    if !below.is_empty() {
+        // What the series was made on has its prerequisites.
+        let present = look(context, &tree, &asked, false).await;
+        base.blobs = present.first().and_then(|present| tree::match_of(present, asked.len()));
+    }
+    Ok((tree, SettledBase { base, below }))
 }
 
 /// The commit that the user asked for by name.

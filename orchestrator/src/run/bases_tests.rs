@@ -248,6 +248,7 @@ async fn prerequisites_go_below_the_series_and_what_is_missing_is_to_blame() {
     assert_eq!(tree.commit, revisions[0].commit, "the base is the commit of the last prerequisite");
     assert_ne!(tree.commit, base);
     assert_eq!(tree::read_file(tree, &tree.commit, "mm/a.c").unwrap().unwrap(), b"below\n");
+    assert_eq!(chosen_base.blobs, Some(crate::words::BlobMatch { matched: 1, asked: 1 }), "with its prerequisites");
     let states: Vec<&PrerequisiteState> = chosen_base.prerequisites.iter().map(|one| &one.state).collect();
     assert_eq!(
         states,

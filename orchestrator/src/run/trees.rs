@@ -5,8 +5,7 @@ use crate::compare::findings::Frame;
 use crate::series::{self, Refusal};
 use crate::tree::{self, ApplyError, Conflict, FetchOptions, TreeSpec};
 use crate::words::{
-    Evidence, Finding, FindingKind, Patch, PrerequisiteState, RevisionCommit, Series, Severity, Tree, TreeBase,
-    UnitKind, UnitOutcome,
+    Evidence, Finding, FindingKind, Patch, RevisionCommit, Series, Severity, Tree, TreeBase, UnitKind, UnitOutcome,
 };
 
 /// What became of a tree.
@@ -123,24 +122,20 @@ async fn fetched(context: &Context, plan: &TreePlan, spec: &TreeSpec, unit: &str
 }
 
 /// A patch that does not apply while something it builds on is missing: that is to blame, not the patch.
-fn blame_missing(finding: Finding, base: &TreeBase) -> Finding {
-    let missing: Vec<String> = base
-        .prerequisites
-        .iter()
-        .filter_map(|one| match &one.state {
-            PrerequisiteState::Unmet { why } => Some(format!("{} ({why})", one.name)),
-            PrerequisiteState::InBase { .. } | PrerequisiteState::Applied { .. } => None,
-        })
-        .collect();
+fn blame_missing(mut finding: Finding, base: &TreeBase) -> Finding {
+    let missing = base.unmet();
     if missing.is_empty() || finding.kind != FindingKind::ApplyFailed {
         return finding;
     }
-    let summary = format!(
-        "a prerequisite is missing, so that the series cannot be judged: {}; without it {}",
-        missing.join("; "),
-        finding.summary
-    );
-    Finding { patch: None, summary, ..finding }
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    let what = if names.len() == 1 { "a prerequisite is missing" } else { "prerequisites are missing" };
+    finding.summary = format!("{what} ({}); without that, {}", names.join(", "), finding.summary);
+    finding.patch = None;
+    let reasons: Vec<String> = missing.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    let proof =
+        Evidence { what: "what the series builds on".to_owned(), source: String::new(), text: reasons.join("\n") };
+    finding.evidence.insert(0, proof);
+    finding
 }
 
 fn spec(tree: &TreeArgument, catalogue: &[TreeSpec]) -> Result<TreeSpec, String> {
@@ -239,7 +234,7 @@ fn conflict_in(frame: &Frame<'_>, conflict: &Conflict) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{BaseChoice, Prerequisite};
+    use crate::words::{BaseChoice, Prerequisite, PrerequisiteState};
 
     #[test]
     fn what_is_missing_is_to_blame_and_not_the_patch() {
@@ -260,9 +255,9 @@ mod tests {
         assert_eq!(blamed.patch, None);
         assert_eq!(
             blamed.summary,
-            "a prerequisite is missing, so that the series cannot be judged: prerequisite-change-id: flags:v2 \
-             (x.mbox does not have it); without it patch 2/2 does not apply"
+            "a prerequisite is missing (prerequisite-change-id: flags:v2); without that, patch 2/2 does not apply"
         );
+        assert_eq!(blamed.evidence[0].text, "prerequisite-change-id: flags:v2: x.mbox does not have it");
         let refused = finding(FindingKind::PatchRefused);
         assert_eq!(blame_missing(refused.clone(), &base), refused, "no base would mend that");
         base.prerequisites[0].state = PrerequisiteState::InBase { commit: None };

@@ -76,12 +76,13 @@ pub struct TreeBase {
 }
 
 impl TreeBase {
-    /// Names of the prerequisites that are missing.
-    pub fn unmet(&self) -> Vec<&str> {
-        let unmet = |one: &&Prerequisite| match one.state {
-            PrerequisiteState::Unmet { .. } => true,
-            PrerequisiteState::InBase { .. } | PrerequisiteState::Applied { .. } => false,
-        };
-        self.prerequisites.iter().filter(unmet).map(|one| one.name.as_str()).collect()
+    /// The prerequisites that are missing, each with the reason.
+    pub fn unmet(&self) -> Vec<(&str, &str)> {
+        let all = self.prerequisites.iter();
+        let unmet = all.filter_map(|one| match &one.state {
+            PrerequisiteState::Unmet { why } => Some((one.name.as_str(), why.as_str())),
+            PrerequisiteState::InBase { .. } | PrerequisiteState::Applied { .. } => None,
+        });
+        unmet.collect()
     }
 }

@@ -61,14 +61,11 @@ pub fn compare_findings(
     let mut partner: Vec<Option<(usize, Likeness)>> = vec![None; later.len()];
     let mut taken = vec![false; earlier.len()];
     for likeness in [Likeness::Same, Likeness::OtherKconfig, Likeness::OtherPatch] {
-        for at in 0..later.len() {
-            if partner[at].is_some() {
-                continue;
-            }
-            let free = (0..earlier.len()).find(|index| !taken[*index] && likeness.holds(&old[*index], &new[at]));
+        for (partner, identity) in partner.iter_mut().zip(&new).filter(|(partner, _)| partner.is_none()) {
+            let free = (0..earlier.len()).find(|index| !taken[*index] && likeness.holds(&old[*index], identity));
             if let Some(index) = free {
                 taken[index] = true;
-                partner[at] = Some((index, likeness));
+                *partner = Some((index, likeness));
             }
         }
     }

@@ -17,11 +17,10 @@ pub fn pair_patches(earlier: &[Patch], later: &[Patch]) -> Vec<PatchPair> {
             old[one] == new[other]
         }];
     for rule in rules {
-        for at in 0..later.len() {
-            let free = (0..earlier.len()).find(|index| !taken[*index] && rule(*index, at));
-            if let (None, Some(index)) = (partner[at], free) {
+        for (at, partner) in partner.iter_mut().enumerate().filter(|(_, partner)| partner.is_none()) {
+            if let Some(index) = (0..earlier.len()).find(|index| !taken[*index] && rule(*index, at)) {
                 taken[index] = true;
-                partner[at] = Some(index);
+                *partner = Some(index);
             }
         }
     }

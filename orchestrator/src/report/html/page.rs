@@ -299,7 +299,7 @@ impl Page {
             facts: head_facts(report),
             jumps: [
                 Some(jump("findings", "Findings", Some(report.findings.len()))),
-                report.previous.is_some().then(|| jump("since", "Since before", None)),
+                report.previous.is_some().then(|| jump("since", "Earlier version", None)),
                 Some(jump("series", "Series and trees", None)),
                 Some(jump("builds", "Builds", Some(report.builds.len()))),
                 Some(jump("tests", "Tests", Some(tests))),

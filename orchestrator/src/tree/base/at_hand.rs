@@ -108,7 +108,7 @@ mod tests {
         let (events, _) = recorder();
         let never = CancellationToken::new();
         let tree = fetch(&spec, &cache, "u", FetchOptions::default(), &events, &never).await.unwrap();
-        assert_eq!(trees_at_hand(std::slice::from_ref(&spec), &cache), [tree.clone()]);
+        assert_eq!(trees_at_hand(std::slice::from_ref(&spec), &cache), std::slice::from_ref(&tree));
         assert_eq!((tree.commit.as_str(), tree.kernel_version.as_str()), (new.as_str(), "6.12.8"));
         assert!(has_commit(&tree, &old) && !has_commit(&tree, &"1".repeat(40)) && !has_commit(&tree, "HEAD"));
         let moved = at_commit(&tree, &old).unwrap();
