@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExitCode, compare, doctor, gc, list, log, reproduce, resume, run, show};
+use super::{ExitCode, compare, doctor, gc, list, log, reproduce, resume, run, show, versions};
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
 #[derive(Debug, Parser)]
@@ -63,6 +63,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Show the log of a unit of a run
     Log(log::LogArgs),
+    /// List the versions of a posted series with what replies gave to them
+    Versions(versions::VersionsArgs),
     /// Remove what old runs left in the cache
     Gc(gc::GcArgs),
     /// Say what this host can do and how to mend what is missing
@@ -76,7 +78,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum RunCommand {
-    /// Test a patch series: a name from series/, an mbox, a folder of patches, or BASE..TIP of a clone
+    /// Test a patch series: a name from series/, an mbox, a folder, BASE..TIP of a clone, or a posted one by Message-ID
     Series(run::RunArgs),
 }
 
@@ -140,6 +142,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Show(args) => show::show(global, &args),
         Command::Compare(args) => compare::compare(global, &args).await,
         Command::Log(args) => log::log(global, &args),
+        Command::Versions(args) => versions::versions(global, &args).await,
         Command::Gc(args) => gc::gc(global, &args).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,
         Command::Completions { shell } => {

@@ -19,6 +19,7 @@ mod resume;
 mod run;
 mod show;
 mod start;
+mod versions;
 
 pub use args::{Cli, main};
 pub use exit::ExitCode;

@@ -6,16 +6,24 @@ use tracing_subscriber::filter::Targets;
 
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
+use crate::intake::{self, Asked, Choice, Intake, IntakeError};
 use crate::run::{self, BasePlan, Options, RunFolder, TreeArgument, TreePlan, debug_log};
-use crate::series::{self, SeriesSource};
+use crate::series::SeriesSource;
 use crate::term;
 use crate::words::{Clock, Profile};
 
 /// Arguments of `run series`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Name from series/ (`v6`), an mbox, a patch, a folder of patches, or BASE..TIP of the clone that --tree names
+    /// Name from series/ (`v6`), an mbox, a patch, a folder of patches, BASE..TIP of the clone that --tree names, or
+    /// what was posted: a Message-ID, the address of a mail, change-id:ID, a patchwork address, OWNER/REPO#12
     series: String,
+    /// Of what was posted, the newest version
+    #[arg(long, conflicts_with = "version")]
+    latest: bool,
+    /// This version of what was posted, or of an mbox that holds several
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
     /// Tree from series/trees.yaml, or the path of a local clone (PATH or PATH@REV); may be given several times
     #[arg(long = "tree", short = 't', value_name = "TREE")]
     trees: Vec<String>,
@@ -84,7 +92,8 @@ pub struct Watching {
 pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
     let trees: Vec<TreeArgument> = args.trees.iter().map(|text| TreeArgument::parse(text, &places.cwd)).collect();
-    let plans = plans(&args.series, &trees, args.base.as_deref(), &places)?;
+    let choice = choice(args.latest, args.version);
+    let plans = plans(&args.series, &trees, choice, args.base.as_deref(), &places).await?;
     let prerequisites = existing(&args.prerequisites, &places)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
@@ -136,10 +145,29 @@ fn existing(paths: &[Utf8PathBuf], places: &start::Places) -> Result<Vec<Utf8Pat
     paths.iter().map(absolute).collect()
 }
 
+/// Which version is meant.
+fn choice(latest: bool, version: Option<u32>) -> Choice {
+    match (latest, version) {
+        (_, Some(version)) => Choice::Version(version),
+        (true, None) => Choice::Latest,
+        (false, None) => Choice::AsNamed,
+    }
+}
+
+/// A series that could not be had: the user's to mend, or the world's.
+pub(super) fn failure(error: IntakeError) -> Failure {
+    match (&error, error.is_infrastructure()) {
+        (IntakeError::Cancelled { .. }, _) => Failure { message: error.to_string(), code: ExitCode::Interrupted },
+        (_, true) => Failure::infra(error),
+        (_, false) => Failure::usage(error),
+    }
+}
+
 /// Reads the series once for every tree. At least one tree must have it.
-fn plans(
+async fn plans(
     argument: &str,
     trees: &[TreeArgument],
+    choice: Choice,
     base: Option<&str>,
     places: &start::Places,
 ) -> Result<Vec<TreePlan>, Failure> {
@@ -147,23 +175,28 @@ fn plans(
         TreeArgument::Clone { path, .. } => Some(path.clone()),
         TreeArgument::Name(_) => None,
     });
-    let source = match SeriesSource::guess(argument, &places.home).map_err(Failure::usage)? {
-        SeriesSource::Range { range, .. } => {
-            SeriesSource::Range { repo: clone.clone().unwrap_or_else(|| places.cwd.clone()), range }
+    let asked = match intake::ask(argument, &places.home).map_err(Failure::usage)? {
+        Asked::Local(SeriesSource::Range { range, .. }) => {
+            Asked::Local(SeriesSource::Range { repo: clone.clone().unwrap_or_else(|| places.cwd.clone()), range })
         }
         other => other,
     };
-    let load = |tree: Option<&str>| series::load(&places.home, &source, tree);
+    let cancel = start::cancel_on_signals()?;
+    let intake = Intake::open(&places.home, &places.cache, &cancel).map_err(failure)?;
+    let load = |tree: Option<String>| {
+        let (intake, asked) = (&intake, &asked);
+        async move { intake.load(&places.home, asked, tree.as_deref(), choice).await }
+    };
     // A range of a clone has its base in it: the tree is that clone at that base.
-    if let SeriesSource::Range { repo, .. } = &source {
-        let series = load(None).map_err(Failure::usage)?;
+    if let Asked::Local(SeriesSource::Range { repo, .. }) = &asked {
+        let series = load(None).await.map_err(failure)?;
         let start = series.base_commit.clone().unwrap_or_else(|| "HEAD".to_owned());
         let rev = base.map_or(start, str::to_owned);
         let base = BasePlan::Commit(rev.clone());
         return Ok(vec![TreePlan { tree: TreeArgument::Clone { path: repo.clone(), rev }, series: Ok(series), base }]);
     }
     if trees.is_empty() {
-        let series = load(None).map_err(Failure::usage)?;
+        let series = load(None).await.map_err(failure)?;
         let (tree, base) = match &series.default_tree {
             Some(tree) => (tree.clone(), BasePlan::TreeList),
             None => (run::DEFAULT_TREE.to_owned(), BasePlan::Best),
@@ -174,12 +207,12 @@ fn plans(
     let mut first_error = None;
     for tree in trees {
         let name = match tree {
-            TreeArgument::Name(name) => Some(name.as_str()),
+            TreeArgument::Name(name) => Some(name.clone()),
             TreeArgument::Clone { .. } => None,
         };
-        let series = load(name).map_err(|error| {
+        let series = load(name).await.map_err(|error| {
             let text = error.to_string();
-            first_error.get_or_insert(Failure::usage(error));
+            first_error.get_or_insert(failure(error));
             text
         });
         let (tree, base) = with_base(tree, base);

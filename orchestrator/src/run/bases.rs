@@ -2,7 +2,9 @@
 //!
 //! What is chosen is written into `run.json` at once, so that a run that is resumed stays on its base.
 
+use super::posted_stock::PostedStock;
 use super::{BasePlan, Context, SettledBase, TreeArgument, TreePlan};
+use crate::intake::Intake;
 use crate::series::{Preimage, preimages};
 use crate::tree::{
     self, Below, BelowOutcome, Candidate, Found, LocalStock, Needed, PrerequisitePlan, Source, Stock, TreeError,
@@ -299,6 +301,10 @@ fn stocks(context: &Context) -> Vec<Box<dyn Stock>> {
             Err(error) => context.note(format!("no prerequisite is taken from {path}: {error}")),
         }
     }
+    match Intake::open(&context.home, &context.cache, &context.cancel) {
+        Ok(intake) => stocks.push(Box::new(PostedStock { intake })),
+        Err(error) => context.note(format!("prerequisites are not looked for where they were posted: {error}")),
+    }
     stocks
 }
 
@@ -312,7 +318,7 @@ async fn find(stocks: &[Box<dyn Stock>], needed: &Needed) -> Result<(String, Ser
         }
     }
     match troubles.is_empty() {
-        true => Err("nothing at hand to look in; name a file with --prerequisite".to_owned()),
+        true => Err("there is nowhere to look for it; name a file with --prerequisite".to_owned()),
         false => Err(troubles.join("; ")),
     }
 }

@@ -272,6 +272,49 @@ async fn prerequisites_go_below_the_series_and_what_is_missing_is_to_blame() {
     assert_eq!(settled.unwrap().base.unmet().len(), 1);
 }
 
+/// A posted mail of a series of one patch.
+fn mail(number: usize, body: &str) -> String {
+    let parent =
+        if number == 0 { "" } else { "In-Reply-To: <below-0@example.org>\nReferences: <below-0@example.org>\n" };
+    format!(
+        "From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: A. Author <a@example.org>\nTo: list@example.org\nDate: 2 Mar 2026 \
+         08:24:0{number} +0000\nSubject: [PATCH v2 {number}/1] mm: prepare\nMessage-ID: <below-{number}@example.org>\n\
+         {parent}\n{body}\n"
+    )
+}
+
+#[tokio::test]
+async fn prerequisites_are_taken_from_where_they_were_posted() {
+    let house = House::new();
+    house.commit("one", &[("mm/a.c", "1\n")]);
+    let below = house.commit("one", &[("mm/a.c", "below\n")]);
+    let patch = house.commit("one", &[("mm/a.c", "patched\n")]);
+    let diffs = [&below, &patch].map(|commit| house.diff("one", commit));
+    house.git("one", &["reset", "-q", "--hard", "HEAD~2"]);
+    let list = house.root.join("list.mbox");
+    let posted = mail(0, "Words.\n\nchange-id: 20260301-below-0123456789ab\n")
+        + &mail(1, &format!("Do it.\n\nSigned-off-by: A. Author <a@example.org>\n---\n{}-- \n2.43.0\n", diffs[0]));
+    fs_err::write(&list, posted).unwrap();
+    let sources = format!("sources:\n  - name: list\n    mbox: {{ path: {list} }}\n");
+    fs_err::write(house.root.join("series/sources.yaml"), sources).unwrap();
+    let catalogue = [house.spec("one")];
+    let context = house.context(options());
+    for (changes, messages, met) in [
+        (vec!["20260301-below-0123456789ab:v2"], vec![], true),
+        (vec![], vec!["below-1@example.org"], true),
+        (vec!["20260301-below-0123456789ab:v3"], vec![], false),
+        (vec![], vec!["other@example.org"], false),
+    ] {
+        let mut wanted = series(&[&diffs[1]]);
+        wanted.prerequisite_changes = changes.iter().map(|text| (*text).to_owned()).collect();
+        wanted.prerequisite_messages = messages.iter().map(|text| (*text).to_owned()).collect();
+        let (prepared, settled) = chosen(&context, plan("one", wanted, BasePlan::Named), &catalogue).await;
+        let base = settled.unwrap().base;
+        assert_eq!(matches!(prepared, Prepared::Ready { .. }), met, "{base:?}");
+        assert_eq!(base.unmet().is_empty(), met, "{base:?}");
+    }
+}
+
 #[test]
 fn a_prerequisite_of_which_a_patch_was_refused_is_missing() {
     let patch = |subject: &str| {

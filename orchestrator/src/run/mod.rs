@@ -27,6 +27,7 @@ mod measure;
 mod metric_past;
 mod options;
 mod plan;
+mod posted_stock;
 pub mod previous;
 mod recorder;
 mod summary;

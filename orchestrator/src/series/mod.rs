@@ -31,9 +31,11 @@ mod vet_path;
 
 pub use error::{Refusal, SeriesError};
 pub use format::mail_text;
+pub use mail::{Line, Mail};
 pub use manifest::{Manifest, ManifestUpstream};
 pub use preimages::{Preimage, preimages};
-pub use read::load;
+pub use read::{from_mails, load, load_version, mails};
 pub use source::SeriesSource;
+pub use subject::Subject;
 pub use vet::vet;
 pub use vet_path::check_target;
