@@ -13,6 +13,8 @@ mod exit;
 mod gc;
 mod list;
 mod log;
+mod outbox;
+mod post;
 mod reproduce;
 mod resume;
 mod run;

@@ -4,5 +4,13 @@
 //! whether it is worth saying is decided by pure functions; the [`outbox`] keeps every message before it leaves and makes
 //! it leave once. See `docs/posting.md`.
 
+pub mod delivery;
+pub mod dispatch;
 pub mod failpoint;
+pub mod lists;
+pub mod mail;
 pub mod outbox;
+pub mod plan;
+pub mod show;
+#[cfg(test)]
+mod testing;

@@ -4,15 +4,15 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod harmless;
+pub(crate) mod harmless;
 mod html;
 mod junit;
-mod labels;
+pub(crate) mod labels;
 mod markdown;
 pub mod model;
-mod numbers;
+pub(crate) mod numbers;
 mod terminal;
-mod view;
+pub(crate) mod view;
 
 pub use html::html;
 pub use junit::junit;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, ConfigError, Home};
 use crate::words::Upstream;
 
-/// File of `series/` that is no manifest.
-const TREES_FILE: &str = "trees";
+/// Files of `series/` that are no manifests.
+const OTHER_FILES: [&str; 2] = ["trees", "lists"];
 
 /// A series file, `series/<name>.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +101,7 @@ impl Manifest {
             let entry = entry?;
             let path = entry.path();
             if let (Some("yaml"), Some(stem)) = (path.extension(), path.file_stem())
-                && stem != TREES_FILE
+                && !OTHER_FILES.contains(&stem)
                 && path.is_file()
             {
                 names.push(stem.to_owned());
