@@ -1,6 +1,6 @@
 //! `orchestrator post`: the mail about a run; shown, and sent when asked to.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::args::{Failure, Global};
@@ -12,7 +12,8 @@ use crate::post::plan::{Plan, PlanError, Request, plan};
 use crate::post::show;
 use crate::report::model::Report;
 use crate::run::RunFolder;
-use crate::words::Series;
+use crate::series::SeriesSource;
+use crate::words::{Envelope, Series};
 
 /// Arguments of `post`.
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub struct PostArgs {
     /// A copy to this address; may be given several times
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     cc: Vec<String>,
+    /// The thread of the posted series as an mbox: where the run tested a port, whose patches are not the posted mails
+    #[arg(long, value_name = "MBOX")]
+    thread: Option<Utf8PathBuf>,
     #[command(flatten)]
     sending: Sending,
 }
@@ -56,7 +60,8 @@ pub async fn post(global: &Global, args: &PostArgs) -> Result<ExitCode, Failure>
     let report = start::report_of(&folder)?;
     let series = folder.series().ok_or_else(|| Failure::usage(format!("run {} has no series", folder.run)))?;
     let outbox = Outbox::of(&places.results);
-    let request = request(args, &report, series, &lists);
+    let posted = args.thread.as_deref().map(|mbox| posted_cover(&places, mbox, series)).transpose()?;
+    let request = request(args, &report, series, posted.as_ref(), &lists);
     let planned = plan(&request, &outbox).map_err(refused)?;
     show_plan(&planned, &outbox)?;
     if !args.send {
@@ -73,9 +78,28 @@ pub async fn post(global: &Global, args: &PostArgs) -> Result<ExitCode, Failure>
     send(&outbox, &request, &folder.run, &Couriers { lists: &lists, via: args.sending.via }).await
 }
 
-fn request<'a>(args: &'a PostArgs, report: &'a Report, series: &'a Series, lists: &'a Lists) -> Request<'a> {
+fn request<'a>(
+    args: &'a PostArgs,
+    report: &'a Report,
+    series: &'a Series,
+    posted: Option<&'a Envelope>,
+    lists: &'a Lists,
+) -> Request<'a> {
     let now = jiff::Timestamp::now().as_second();
-    Request { report, series, lists, posted: None, to: &args.to, cc: &args.cc, now }
+    Request { report, series, lists, posted, to: &args.to, cc: &args.cc, now }
+}
+
+/// Head of the posted cover letter behind a port, from an mbox of its thread.
+fn posted_cover(places: &start::Places, mbox: &Utf8Path, series: &Series) -> Result<Envelope, Failure> {
+    let Some(upstream) = &series.upstream else {
+        return Err(Failure::usage("--thread is for a port; this run tested the posted mails themselves"));
+    };
+    let source = SeriesSource::guess(places.cwd.join(mbox).as_str(), &places.home).map_err(Failure::usage)?;
+    let posted = crate::series::load(&places.home, &source, None).map_err(Failure::usage)?;
+    let cover = posted.cover.and_then(|cover| cover.envelope);
+    cover.filter(|cover| cover.message_id == upstream.message_id).ok_or_else(|| {
+        Failure::usage(format!("{mbox}: the cover letter in it is not <{}>, which was ported", upstream.message_id))
+    })
 }
 
 fn refused(error: PlanError) -> Failure {

@@ -12,7 +12,7 @@ use crate::post::lists::{Lists, Sender};
 use crate::report::model::{Report, TreeInfo};
 use crate::report::{labels, view};
 use crate::term::text::{count, duration, visible};
-use crate::words::{Change, Kind, Series};
+use crate::words::{Accel, Change, Kind, Series};
 
 /// Names in one field; the others are counted.
 const MAX_NAMES: usize = 8;
@@ -44,8 +44,9 @@ pub(super) fn body(said: &Said<'_>) -> String {
     let mut page = Page::default();
     greeting(&mut page, said);
     verdict(&mut page, said);
-    what_was_tested(&mut page, said);
+    // What has to be mended comes before what it was found on.
     findings::findings(&mut page, said);
+    what_was_tested(&mut page, said);
     numbers::numbers(&mut page, said.report);
     not_covered(&mut page, said.report);
     base_health(&mut page, said.report);
@@ -118,7 +119,7 @@ fn what_was_tested(page: &mut Page, said: &Said<'_>) {
     page.field("compiler", &some(&compilers.into_iter().cloned().collect::<Vec<_>>(), MAX_NAMES));
     let booted = report.boots.iter().filter(|boot| boot.attempt > 0);
     let machines: BTreeSet<String> =
-        booted.map(|boot| format!("{} ({})", boot.machine, labels::word(&boot.accel))).collect();
+        booted.map(|boot| format!("{} ({})", boot.machine, executed(boot.accel))).collect();
     if !machines.is_empty() {
         page.field("machine", &some(&machines.into_iter().collect::<Vec<_>>(), MAX_NAMES));
     }
@@ -134,6 +135,15 @@ fn base(tree: &TreeInfo) -> String {
     format!("{}: {}", tree.name, parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
+/// How a machine executes instructions.
+fn executed(accel: Accel) -> &'static str {
+    match accel {
+        Accel::Kvm => "hardware virtualisation",
+        Accel::Tcg => "emulated",
+        Accel::Icount => "emulated, clock counts instructions",
+    }
+}
+
 /// At most `max` of the names.
 fn some(names: &[String], max: usize) -> String {
     let mut text = names.iter().take(max).cloned().collect::<Vec<_>>().join(", ");
@@ -145,13 +155,9 @@ fn some(names: &[String], max: usize) -> String {
 
 fn builds_and_tests(page: &mut Page, report: &Report) {
     let builds = &report.coverage.builds;
-    let mut text = format!("{} of {} built: the base and every patch", builds.built, builds.planned);
-    for (n, what) in [(builds.failed, "failed"), (builds.infra, "without an answer"), (builds.not_run, "not run")] {
-        if n > 0 {
-            text.push_str(&format!(", {n} {what}"));
-        }
-    }
-    page.field("builds", &text);
+    let others = [(builds.failed, "failed"), (builds.infra, "without an answer"), (builds.not_run, "not run")];
+    let others: String = others.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(", {n} {what}")).collect();
+    page.field("builds", &format!("{} of {} built (base and every patch){others}", builds.built, builds.planned));
     let tests = &report.coverage.tests;
     if report.tests.is_empty() {
         page.field("tests", "none ran");

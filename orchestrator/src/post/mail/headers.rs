@@ -2,6 +2,7 @@
 
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
+use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::message_id::MessageId;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
@@ -20,6 +21,9 @@ const MAX_REFERENCES: usize = 20;
 
 /// Longest Message-ID, so that a header line stays within 998 bytes.
 const MAX_ID: usize = 250;
+
+/// Longest line of a body that is sent as it is (RFC 5322 allows 998 bytes).
+const MAX_LINE: usize = 990;
 
 /// What a header line is made from.
 pub(super) struct Head<'a> {
@@ -86,9 +90,11 @@ pub(super) fn write(head: Head<'_>, body: &str) -> Result<String, MailError> {
             return Err(MailError::BadMessageId(visible(id)));
         }
     }
-    let mut builder = MessageBuilder::new()
-        .from(addresses(&[head.from]))
-        .to(addresses(&head.to))
+    let mut builder = MessageBuilder::new().from(addresses(&[head.from])).to(addresses(&head.to));
+    if !head.cc.is_empty() {
+        builder = builder.cc(addresses(&head.cc));
+    }
+    let builder = builder
         .header("Subject", text(head.subject))
         .date(date::Date::new(head.date))
         .message_id(head.message_id.to_owned())
@@ -98,13 +104,114 @@ pub(super) fn write(head: Head<'_>, body: &str) -> Result<String, MailError> {
         .header("Auto-Submitted", Raw::new("auto-generated"))
         .header("X-Mailer", Raw::new(concat!("orchestrator ", env!("CARGO_PKG_VERSION"))))
         .header("X-Orchestrator-Run", text(visible(head.run)));
-    if !head.cc.is_empty() {
-        builder = builder.cc(addresses(&head.cc));
+    let kind = ContentType::new("text/plain").attribute("charset", "utf-8");
+    let part = if body.is_ascii() && body.lines().all(|line| line.len() <= MAX_LINE) {
+        // As it is, for those who read mail raw.
+        MimePart::new(kind, body.replace('\n', "\r\n")).transfer_encoding("7bit")
+    } else {
+        MimePart::new(kind, body.to_owned())
+    };
+    Ok(builder.body(part).write_to_string().expect("a string takes every write"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn envelope(subject: &str, references: Vec<String>) -> Envelope {
+        Envelope {
+            message_id: "parent@example.org".into(),
+            subject: subject.into(),
+            from: Person { name: String::new(), email: "a@example.org".into() },
+            to: Vec::new(),
+            cc: Vec::new(),
+            references,
+            date: None,
+        }
     }
-    let part = MimePart::new(
-        mail_builder::headers::content_type::ContentType::new("text/plain").attribute("charset", "utf-8"),
-        body.to_owned(),
-    );
-    let mail = builder.body(part).write_to_string().expect("a string takes every write");
-    Ok(mail)
+
+    fn mail(subject_of_parent: &str, name: &str, references: Vec<String>, body: &str) -> String {
+        let parent = envelope(subject_of_parent, references);
+        let person = Person { name: name.into(), email: "a@example.org".into() };
+        let head = Head {
+            message_id: "own@example.org",
+            from: &person,
+            to: vec![&person],
+            cc: vec![&person],
+            subject: subject(subject_of_parent),
+            parent: &parent,
+            date: 1_775_040_000,
+            run: name,
+        };
+        write(head, body).unwrap()
+    }
+
+    #[test]
+    fn one_re_is_enough() {
+        for (parent, expected) in [
+            ("[PATCH v6 0/3] mm: x", "Re: [PATCH v6 0/3] mm: x"),
+            ("Re: RE:re: [PATCH] x", "Re: [PATCH] x"),
+            ("Reword a comment", "Re: Reword a comment"),
+            ("", "Re: "),
+            ("x\r\nBcc: victim@example.org", "Re: x Bcc: victim@example.org"),
+            ("=?utf-8?q?x?=", "Re: = ?utf-8?q?x?="),
+            ("ré", "Re: ré"),
+        ] {
+            assert_eq!(subject(parent), expected);
+        }
+    }
+
+    #[test]
+    fn references_end_with_the_answered_mail_and_are_bounded() {
+        let own = |n: usize| format!("{n}@example.org");
+        assert_eq!(references(&envelope("", Vec::new())), ["parent@example.org"]);
+        let long: Vec<String> = (0..100).map(own).chain(["bad id@x".to_owned(), "no-at".to_owned()]).collect();
+        let all = references(&envelope("", long));
+        assert_eq!(all.len(), MAX_REFERENCES);
+        assert_eq!((all[0].as_str(), all[1].as_str()), ("0@example.org", "82@example.org"));
+        assert_eq!(all.last().map(String::as_str), Some("parent@example.org"));
+    }
+
+    #[test]
+    fn a_message_id_that_no_header_can_hold_is_refused() {
+        for id in ["", "no-at", "a@b>\r\nBcc: x@y", "a b@c", "\u{fc}@example.org", &format!("{}@x", "a".repeat(300))] {
+            assert!(!is_message_id(id), "{id}");
+        }
+        assert!(is_message_id("20260316062407.3354636-1-x/y+z=@example.org"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_breaks_out_of_the_head(
+            subject_of_parent in "(?s).{0,200}",
+            name in "(?s).{0,80}",
+            id in "(?s).{0,60}",
+            body in "[ -~\n]{0,300}",
+        ) {
+            let text = mail(&subject_of_parent, &name, vec![id], &body);
+            prop_assert!(text.is_ascii(), "{text}");
+            prop_assert!(!text.replace("\r\n", "").contains(['\r', '\n', '\0']), "{text:?}");
+            prop_assert!(text.split("\r\n").all(|line| line.len() <= 998));
+            let (head, _) = text.split_once("\r\n\r\n").unwrap();
+            let names: Vec<&str> = head
+                .split("\r\n")
+                .filter(|line| !line.starts_with([' ', '\t']))
+                .map(|line| line.split_once(':').map_or(line, |(name, _)| name))
+                .collect();
+            let expected = [
+                "From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted",
+                "X-Mailer", "X-Orchestrator-Run", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+            ];
+            prop_assert_eq!(names, expected);
+            let parsed = mail_parser::MessageParser::default().parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(parsed.message_id(), Some("own@example.org"));
+            let words = |text: &str| text.split_whitespace().collect::<String>();
+            prop_assert_eq!(words(parsed.subject().unwrap()), words(&subject(&subject_of_parent)));
+            let to = parsed.to().unwrap().first().unwrap();
+            prop_assert_eq!(to.address(), Some("a@example.org"));
+            prop_assert_eq!(parsed.body_text(0).unwrap().replace("\r\n", "\n"), body);
+        }
+    }
 }

@@ -7,16 +7,16 @@ use crate::report::numbers::{self, Measured};
 use crate::words::MetricComparison;
 
 /// Rows of a table; the others are counted.
-const MAX_ROWS: usize = 8;
+const MAX_ROWS: usize = 6;
 
 /// All places that measured.
 pub(super) fn numbers(page: &mut Page, report: &Report) {
     for place in numbers::measured(report) {
-        of_place(page, &place);
+        of_place(page, report, &place);
     }
 }
 
-fn of_place(page: &mut Page, place: &Measured<'_>) {
+fn of_place(page: &mut Page, report: &Report, place: &Measured<'_>) {
     let counts: Vec<String> = place
         .counts()
         .into_iter()
@@ -31,7 +31,11 @@ fn of_place(page: &mut Page, place: &Measured<'_>) {
         place.visible_text(),
         labels::blind(place.clock)
     ));
-    let changed = place.changed_metrics();
+    let mut changed = place.changed_metrics();
+    // Those that findings name come first; the others stay in their order, largest change first.
+    let is_named =
+        |row: &MetricComparison| report.findings.iter().any(|finding| finding.metric.as_ref() == Some(&row.metric));
+    changed.sort_by_key(|rows| !is_named(rows[0]));
     let rows: Vec<&MetricComparison> = changed.into_iter().flatten().collect();
     if rows.is_empty() {
         return;

@@ -93,3 +93,43 @@ fn is_complaint(line: &str) -> bool {
         .iter()
         .any(|mark| line.contains(mark))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_begins_a_mail_in_an_mbox_is_moved() {
+        let mut page = Page::default();
+        page.paragraph("From here on it fails.");
+        page.quoted("From x\n.\n", 5);
+        assert_eq!(page.finish(), " From here on it fails.\n   From x\n   .\n");
+    }
+
+    #[test]
+    fn evidence_is_bounded_and_marked() {
+        let mut page = Page::default();
+        page.quoted("mm/a.c:1:2: error: x\nplain\n3\n4\n", 3);
+        page.quoted(&"y".repeat(5000), 3);
+        let text = page.finish();
+        assert!(text.starts_with(">> mm/a.c:1:2: error: x\n   plain\n   3\n   … 1 more line\n"), "{text}");
+        assert!(text.lines().all(|line| width(line) <= MAX_LINE + 3));
+    }
+
+    proptest! {
+        #[test]
+        fn prose_is_wrapped_and_harmless(text in "[a-zA-Z .>-]{0,400}", name in "[a-z ]{1,12}") {
+            let mut page = Page::default();
+            page.paragraph(&text);
+            page.field(&name, &text);
+            page.bullet(&text);
+            let out = page.finish();
+            for line in out.lines() {
+                prop_assert!(width(line) <= COLUMNS + 1 || line.split_whitespace().any(|word| width(word) > 40), "{line}");
+                prop_assert!(!line.starts_with("From "));
+            }
+        }
+    }
+}

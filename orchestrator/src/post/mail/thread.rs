@@ -28,8 +28,8 @@ pub enum MailError {
     NoThread,
     /// The posted mail is known by its Message-ID alone.
     #[error(
-        "recipients unknown: what was tested is a port of <{message_id}>, and that mail itself was not read; fetch its thread, \
-         or name the recipients with --to and --cc"
+        "recipients unknown: what was tested is a port of <{message_id}>, and that mail itself was not read; give its thread \
+         with --thread MBOX, or name the recipients with --to and --cc"
     )]
     NotFetched {
         /// Message-ID of the posted cover letter.
