@@ -5,7 +5,7 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test check deps deps-full build bench clean
+.PHONY: help run test check deps deps-full deps-mail build bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check      formatting, lints and the tests that need no kernel'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
+	@echo 'make deps-mail  the same, with a mail server and an archive for the tests of mail'
 	@echo 'make bench      measure what docs/performance.md states'
 
 run: deps build
@@ -32,8 +33,14 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
 
-test: deps check build
+test: deps deps-mail check build
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	if [ -x /usr/sbin/exim4 ] && [ "$$(id -u)" = 0 ]; then \
+	    $(CARGO) test --locked --package orchestrator --test real_mail -- --ignored --test-threads=1; \
+	else echo 'the tests of mail are left out: they need root and Exim'; fi
+
+deps-mail:
+	@scripts/deps --mail
 
 bench: deps build
 	scripts/bench

@@ -163,3 +163,7 @@ fn named_parent(series: &Series) -> Result<Parent, MailError> {
     let why = "the posted cover letter, which was not fetched: its subject is the manifest's".to_owned();
     Ok(Parent { envelope, why })
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -9,3 +9,5 @@ pub use file::{Audience, GitSendEmailEntry, ListsFile, PolicyEntry, Security, Se
 pub use load::{Transport, is_address, load, user_file};
 pub use policy::{Lists, Sender, quote};
 pub use recipients::{Choice, Recipients, Verdict, recipients};
+#[cfg(test)]
+mod tests;

@@ -85,8 +85,9 @@ fn verdict(page: &mut Page, said: &Said<'_>) {
         (0, _) => {}
         (1.., 0) => page.paragraph(&format!("This takes the place of the earlier report on this version, {link}")),
         (1.., carried) => page.paragraph(&format!(
-            "{} of the earlier report on this version stand besides; this run did not look at them again: {link}",
-            count(carried as u64, "finding")
+            "{} of the earlier report on this version {} besides; this run did not look there again: {link}",
+            count(carried as u64, "finding"),
+            if carried == 1 { "stands" } else { "stand" }
         )),
     }
 }
