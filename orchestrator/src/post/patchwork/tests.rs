@@ -1,0 +1,1 @@
+//! Checks against a server that answers as Patchwork does.
