@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExitCode, doctor, gc, list, log, reproduce, resume, run, show};
+use super::{ExitCode, b4_check, doctor, gc, list, log, outbox, post, reproduce, resume, run, show};
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
 #[derive(Debug, Parser)]
@@ -61,6 +61,12 @@ enum Command {
     Show(show::ShowArgs),
     /// Show the log of a unit of a run
     Log(log::LogArgs),
+    /// Show the mail about a run and who would get it; send it with --send
+    Post(post::PostArgs),
+    /// List what is to be sent and what was, and decide about it
+    Outbox(outbox::OutboxArgs),
+    /// Test the series whose mail is on standard input and print the results as b4 reads them
+    B4Check(b4_check::B4CheckArgs),
     /// Remove what old runs left in the cache
     Gc(gc::GcArgs),
     /// Say what this host can do and how to mend what is missing
@@ -137,6 +143,9 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::List(args) => list::list(global, &args),
         Command::Show(args) => show::show(global, &args),
         Command::Log(args) => log::log(global, &args),
+        Command::Post(args) => post::post(global, &args).await,
+        Command::Outbox(args) => outbox::outbox(global, &args).await,
+        Command::B4Check(args) => b4_check::b4_check(global, args).await,
         Command::Gc(args) => gc::gc(global, &args).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,
         Command::Completions { shell } => {

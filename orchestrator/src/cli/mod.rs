@@ -8,11 +8,15 @@ macro_rules! say {
 }
 
 mod args;
+mod b4_check;
 mod doctor;
 mod exit;
 mod gc;
 mod list;
 mod log;
+mod outbox;
+mod post;
+mod post_place;
 mod reproduce;
 mod resume;
 mod run;

@@ -5,6 +5,7 @@ use tracing_subscriber::filter::Targets;
 
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
+use crate::report::Report;
 use crate::run::{self, Options, RunFolder, TreeArgument, TreePlan, debug_log};
 use crate::series::{self, SeriesSource};
 use crate::term;
@@ -15,6 +16,15 @@ use crate::words::{Clock, Profile};
 pub struct RunArgs {
     /// Name from series/ (`v6`), an mbox, a patch, a folder of patches, or BASE..TIP of the clone that --tree names
     series: String,
+    #[command(flatten)]
+    choices: Choices,
+    #[command(flatten)]
+    watching: Watching,
+}
+
+/// What is tested, and how.
+#[derive(Debug, Args)]
+pub struct Choices {
     /// Tree from series/trees.yaml, or the path of a local clone (PATH or PATH@REV); may be given several times
     #[arg(long = "tree", short = 't', value_name = "TREE")]
     trees: Vec<String>,
@@ -54,8 +64,6 @@ pub struct RunArgs {
     /// Guests at the same time [default: half the cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     guests: Option<u16>,
-    #[command(flatten)]
-    watching: Watching,
 }
 
 /// How a run is watched.
@@ -75,27 +83,45 @@ pub struct Watching {
 /// Starts a run and sees it to its end.
 pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
-    let trees: Vec<TreeArgument> = args.trees.iter().map(|text| TreeArgument::parse(text, &places.cwd)).collect();
-    let plans = plans(&args.series, &trees, &places)?;
+    let folder = begin(&places, args.series, args.choices)?;
+    drive(global, &places, folder, &args.watching).await
+}
+
+/// Starts a run and sees it to its end without a word on standard output.
+pub async fn quietly(
+    global: &Global,
+    places: &start::Places,
+    series: String,
+    choices: Choices,
+) -> Result<(RunFolder, Report), Failure> {
+    let folder = begin(places, series, choices)?;
+    let watching = Watching { json: false, quiet: true, log: Targets::new().with_default(tracing::Level::DEBUG) };
+    let report = execute(global, places, &folder, &watching).await?;
+    Ok((folder, report))
+}
+
+/// Makes the folder of a new run.
+fn begin(places: &start::Places, series: String, choices: Choices) -> Result<RunFolder, Failure> {
+    let trees: Vec<TreeArgument> = choices.trees.iter().map(|text| TreeArgument::parse(text, &places.cwd)).collect();
+    let plans = plans(&series, &trees, places)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
-        series: args.series,
+        series,
         trees: plans.iter().map(|plan| plan.tree.clone()).collect(),
-        profile: args.profile,
-        kconfigs: args.kconfigs,
-        tests: args.tests,
-        w1: args.w1,
-        sparse: args.sparse,
-        no_boot: args.no_boot,
-        clocks: clocks(args.clocks, args.no_bench),
-        fresh: args.fresh,
-        refresh: args.refresh,
-        jobs: args.jobs.map_or(cores, usize::from),
-        guests: args.guests.map_or((cores / 2).max(1), usize::from),
+        profile: choices.profile,
+        kconfigs: choices.kconfigs,
+        tests: choices.tests,
+        w1: choices.w1,
+        sparse: choices.sparse,
+        no_boot: choices.no_boot,
+        clocks: clocks(choices.clocks, choices.no_bench),
+        fresh: choices.fresh,
+        refresh: choices.refresh,
+        jobs: choices.jobs.map_or(cores, usize::from),
+        guests: choices.guests.map_or((cores / 2).max(1), usize::from),
     };
     run::select_kconfigs(&places.home, &options).map_err(Failure::usage)?;
-    let folder = RunFolder::create(&places.results, &start::command_line(), options, plans).map_err(Failure::infra)?;
-    drive(global, &places, folder, &args.watching).await
+    RunFolder::create(&places.results, &start::command_line(), options, plans).map_err(Failure::infra)
 }
 
 /// The clocks to measure on, each once.
@@ -162,6 +188,21 @@ pub async fn drive(
     folder: RunFolder,
     watching: &Watching,
 ) -> Result<ExitCode, Failure> {
+    let report = execute(global, places, &folder, watching).await?;
+    if !watching.json {
+        start::write_out(&start::terminal_report(global, &report));
+        say!("report: {}", folder.path().join("report.html"));
+    }
+    Ok(report.verdict.into())
+}
+
+/// Carries out a run.
+async fn execute(
+    global: &Global,
+    places: &start::Places,
+    folder: &RunFolder,
+    watching: &Watching,
+) -> Result<Report, Failure> {
     let cancel = start::cancel_on_signals()?;
     let _lock = folder.lock().map_err(Failure::infra)?;
     debug_log::start(folder.path(), watching.log.clone()).map_err(Failure::infra)?;
@@ -169,10 +210,5 @@ pub async fn drive(
     let mode = term::Mode::choose(watching.json, watching.quiet);
     let live = term::Live::start(mode, start::color(global).stderr());
     let places = run::Places { home: places.home.clone(), cache: places.cache.clone() };
-    let report = run::execute(&places, &folder, live, cancel).await.map_err(Failure::infra)?;
-    if !watching.json {
-        start::write_out(&start::terminal_report(global, &report));
-        say!("report: {}", folder.path().join("report.html"));
-    }
-    Ok(report.verdict.into())
+    run::execute(&places, folder, live, cancel).await.map_err(Failure::infra)
 }

@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema};
 
 use crate::build::MatrixFile;
+use crate::post::lists::ListsFile;
 use crate::post::places::PlacesFile;
 use crate::series::Manifest;
 use crate::tree::TreesFile;
@@ -28,6 +29,7 @@ pub fn schemas() -> Vec<UserFile> {
     vec![
         user_file::<Manifest>("series", "series/<name>.yaml"),
         user_file::<TreesFile>("trees", "series/trees.yaml"),
+        user_file::<ListsFile>("lists", "series/lists.yaml"),
         user_file::<PlacesFile>("places", "series/places.yaml"),
         user_file::<MatrixFile>("matrix", "kconfigs/matrix.yaml"),
         user_file::<Machine>("machine", "lab/<name>.yaml"),

@@ -4,12 +4,25 @@
 //! whether it is worth saying is decided by pure functions; the [`outbox`] keeps every message before it leaves and makes
 //! it leave once. See `docs/posting.md`.
 
-pub(crate) mod courier;
+pub mod b4;
+mod courier;
+#[cfg(test)]
+mod courier_tests;
+pub mod delivery;
+pub mod dispatch;
 pub mod failpoint;
+pub mod github;
 pub mod http;
+pub mod kcidb;
+pub mod lists;
+pub mod mail;
 pub mod message;
 pub mod outbox;
 pub mod patchwork;
 pub mod places;
+pub mod plan;
 pub mod said;
+pub mod show;
+#[cfg(test)]
+mod testing;
 pub mod weigh;

@@ -4,18 +4,20 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod harmless;
+pub(crate) mod harmless;
 mod html;
 mod junit;
-mod labels;
+pub(crate) mod labels;
 mod markdown;
 pub mod model;
-mod numbers;
+pub(crate) mod numbers;
 mod terminal;
-mod view;
+pub(crate) mod view;
 
+pub(crate) use harmless::harmless;
 pub use html::html;
 pub use junit::junit;
+pub(crate) use markdown::escape as markdown_text;
 pub use markdown::markdown;
 pub use model::Report;
 pub use terminal::terminal;

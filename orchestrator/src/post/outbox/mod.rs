@@ -20,6 +20,8 @@ mod disk;
 mod item;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use courier::{Arrival, Courier, Gate, Outcome, Passed, send};
 pub use decide::Decision;

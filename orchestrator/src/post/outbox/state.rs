@@ -143,6 +143,22 @@ impl Record {
     pub fn new(at: i64, state: State, by: By, why: impl Into<String>) -> Record {
         Record { at, state, by, why: why.into(), next_try: None, receipts: Vec::new(), reference: None }
     }
+
+    /// Receivers that surely have the message. In a record of a delivery that was not seen to its end (`sending`,
+    /// `uncertain`), receivers are named that were only about to get it.
+    pub fn accepted(&self) -> impl Iterator<Item = &str> {
+        let known = match self.state {
+            State::Sending | State::Uncertain => false,
+            State::PendingModeration
+            | State::Ready
+            | State::Sent
+            | State::Refused
+            | State::Dropped
+            | State::Superseded => true,
+        };
+        let accepted = self.receipts.iter().filter(move |receipt| known && receipt.reception == Reception::Accepted);
+        accepted.map(|receipt| receipt.to.as_str())
+    }
 }
 
 /// Waiting times after the first, second, ... time that the receiving side said "not now"; the last one is repeated.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::decide::{Decision, decide, same_topic};
 use super::disk;
 use super::item::{Draft, FORMAT, Item, ItemId, Subject};
-use super::state::{By, Receipt, Reception, Record, State};
+use super::state::{By, Record, State};
 use crate::config::closest;
 use crate::post::failpoint::{Step, reached};
 
@@ -107,9 +107,7 @@ impl Kept {
 
     /// True when somebody has it or may have it.
     pub fn may_have_left(&self) -> bool {
-        let accepted = |receipt: &Receipt| receipt.reception == Reception::Accepted;
-        let arrived = |record: &Record| record.state != State::Sending && record.receipts.iter().any(accepted);
-        self.state().may_have_left() || self.records.iter().any(arrived)
+        self.state().may_have_left() || self.records.iter().any(|record| record.accepted().next().is_some())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The report as Markdown: `report.md`, also the draft of a mail or of a comment on a pull request.
 
-mod escape;
+pub(crate) mod escape;
 mod metrics;
 
 use escape::{block, cell_code, code, text};
