@@ -34,6 +34,7 @@ check:
 
 test: deps check build
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_places -- --ignored
 
 bench: deps build
 	scripts/bench

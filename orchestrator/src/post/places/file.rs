@@ -232,7 +232,7 @@ fn check(file: PlacesFile, document: &Document) -> Result<Places, ConfigError> {
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_./".contains(&b));
             if !words {
                 let hint = "letters, digits, blanks and `-_./`, at most 50";
-                found(&["github", key], format!("`{text}` is not a {key}"), hint);
+                found(&["github", key], format!("`{text}` cannot be the {key}"), hint);
             }
         }
     }
