@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExitCode, doctor, gc, list, log, reproduce, resume, run, show};
+use super::{ExitCode, doctor, gc, known, list, log, nightly, reproduce, resume, run, show, site};
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
 #[derive(Debug, Parser)]
@@ -63,6 +63,12 @@ enum Command {
     Log(log::LogArgs),
     /// Remove what old runs left in the cache
     Gc(gc::GcArgs),
+    /// Test what changed since the last night: follows the series and trees of series/nightly.yaml
+    Nightly(nightly::NightlyArgs),
+    /// List the known issues of results/known-issues.yaml, and which of them are out of date
+    Known(known::KnownArgs),
+    /// Write the history of all runs as pages into results/site/
+    Site(site::SiteArgs),
     /// Say what this host can do and how to mend what is missing
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
@@ -138,6 +144,9 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Show(args) => show::show(global, &args),
         Command::Log(args) => log::log(global, &args),
         Command::Gc(args) => gc::gc(global, &args).await,
+        Command::Nightly(args) => nightly::nightly(global, &args).await,
+        Command::Known(args) => known::known(global, &args),
+        Command::Site(args) => site::site(global, &args),
         Command::Doctor(args) => doctor::doctor(global, &args).await,
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();

@@ -11,12 +11,15 @@ mod args;
 mod doctor;
 mod exit;
 mod gc;
+mod known;
 mod list;
 mod log;
+mod nightly;
 mod reproduce;
 mod resume;
 mod run;
 mod show;
+mod site;
 mod start;
 
 pub use args::{Cli, main};

@@ -4,10 +4,10 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod harmless;
+pub(crate) mod harmless;
 mod html;
 mod junit;
-mod labels;
+pub(crate) mod labels;
 mod markdown;
 pub mod model;
 mod numbers;

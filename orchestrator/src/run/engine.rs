@@ -13,6 +13,7 @@ use super::booter::{Booted, Booter};
 use super::builds::{BuildStage, Made};
 use super::context::Own;
 use super::examine::{Examined, examine};
+use super::flake_past::FlakePast;
 use super::forecast::{measured_boots, plain_boots};
 use super::history::History;
 use super::host_accel::HostAccel;
@@ -23,6 +24,7 @@ use super::trees::{Prepared, prepare};
 use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
 use crate::build;
 use crate::config::Home;
+use crate::known::KnownIssues;
 use crate::lab;
 use crate::report::{self, Report};
 use crate::term::Live;
@@ -147,6 +149,8 @@ pub async fn execute(
     let matrix = build::matrix(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
     let kconfigs = select(&matrix, &folder.options)?;
     let catalogue = crate::tree::catalogue(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
+    let results = folder.path().parent().unwrap_or(folder.path());
+    let known = KnownIssues::read(results).map_err(|error| RunError::Input(error.to_string()))?;
     let live = Arc::new(Mutex::new(Some(live)));
     let watcher = live.clone();
     let (events, log_trouble) = recorder::sink(EventLog::open(&log_path).map_err(trouble)?, move |event| {
@@ -168,11 +172,11 @@ pub async fn execute(
         command: folder.command.clone(),
         resumed: !before.is_empty(),
     });
-    let results = folder.path().parent().unwrap_or(folder.path());
     let past = match folder.options.clocks.is_empty() {
         true => MetricPast::default(),
         false => MetricPast::read(results, &folder.run),
     };
+    let flakes = FlakePast::read(results, &folder.run);
     let plan = Plan::new(History::read(results, &folder.run), events.clone());
     for tree in &folder.trees {
         let patches = tree.series.as_ref().map_or(0, |series| series.patches.len());
@@ -187,7 +191,11 @@ pub async fn execute(
         if !matches!(prepared, Prepared::Ready { .. }) {
             plan.give_up(&tree.tree.name());
         }
-        trees.push(test_tree(&context, prepared, &kconfigs, &accel, &plan, &past).await?);
+        let mut tested = test_tree(&context, prepared, &kconfigs, &accel, &plan, &past).await?;
+        for examined in &mut tested.examined {
+            flakes.look_at(&tree.tree.name(), &examined.kconfig, &mut examined.comparisons);
+        }
+        trees.push(tested);
     }
     let inputs = summary::Inputs {
         context: &context,
@@ -196,6 +204,7 @@ pub async fn execute(
         matrix: &matrix,
         accel: accel.get(),
         past: &past,
+        known: &known,
         resumed: !before.is_empty(),
         interrupted: cancel.is_cancelled(),
         wall_before_ms: wall_before(&before),

@@ -11,6 +11,7 @@ mod context;
 pub mod debug_log;
 mod engine;
 mod examine;
+mod flake_past;
 mod folder;
 mod forecast;
 mod gaps;
@@ -35,6 +36,7 @@ mod verdict;
 
 pub use context::Context;
 pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
+pub use flake_past::{FlakePast, TestsOfRun};
 pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};
 pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};
 pub use options::{Options, TreeArgument};

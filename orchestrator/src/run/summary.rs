@@ -14,6 +14,7 @@ use super::metric_past::MetricPast;
 use super::trees::Prepared;
 use crate::build;
 use crate::compare;
+use crate::known::KnownIssues;
 use crate::lab::AccelChoice;
 use crate::report::model::{
     AppliedPatch, BootRow, BuildCell, BuildCoverage, Coverage, CrossResult, KconfigInfo, PatchInfo, Report, RunInfo,
@@ -36,6 +37,8 @@ pub struct Inputs<'a> {
     pub accel: Option<&'a AccelChoice>,
     /// What metrics cost in earlier runs.
     pub past: &'a MetricPast,
+    /// Findings that a person has explained.
+    pub known: &'a KnownIssues,
     /// Whether an earlier process began it.
     pub resumed: bool,
     /// Whether the user stopped it.
@@ -53,6 +56,7 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
     let context = inputs.context;
     let judged: Vec<judge::Judged> = inputs.trees.iter().map(|tree| judge::judge(context, tree)).collect();
     let mut findings: Vec<_> = judged.iter().flat_map(|judged| judged.findings.clone()).collect();
+    let expired = inputs.known.apply(day(&context.folder.started), &mut findings);
     findings.sort_by_key(|finding| finding.severity);
     for (index, finding) in findings.iter_mut().enumerate() {
         finding.reproduce = format!("orchestrator reproduce {} {}", context.folder.run, index + 1);
@@ -78,10 +82,17 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
         walks: measured().flat_map(|measured| measured.walks.clone()).collect(),
         metric_history: Vec::new(),
     };
+    report.run.notes.extend(expired);
     let name = report.series.name.clone();
     report.metric_history = inputs.past.with(&context.folder.run, &name, &report.metrics);
     (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.interrupted);
     report
+}
+
+/// The day on which a run began, by its folder.
+fn day(started: &str) -> jiff::civil::Date {
+    // The program wrote it; what is no time is before every issue's end.
+    started.parse::<jiff::Timestamp>().map_or(jiff::civil::Date::MIN, |at| at.to_zoned(jiff::tz::TimeZone::UTC).date())
 }
 
 fn series(series: Option<&Series>) -> SeriesInfo {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, ConfigError, Home};
 use crate::words::Upstream;
 
-/// File of `series/` that is no manifest.
-const TREES_FILE: &str = "trees";
+/// Files of `series/` that are no manifests.
+const OTHER_FILES: [&str; 2] = ["nightly", "trees"];
 
 /// A series file, `series/<name>.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +101,7 @@ impl Manifest {
             let entry = entry?;
             let path = entry.path();
             if let (Some("yaml"), Some(stem)) = (path.extension(), path.file_stem())
-                && stem != TREES_FILE
+                && !OTHER_FILES.contains(&stem)
                 && path.is_file()
             {
                 names.push(stem.to_owned());
@@ -143,7 +143,7 @@ ports: {linux-6.12: v9/linux-6.12}
 
     #[test]
     fn a_manifest_is_read_and_its_port_found() {
-        let (_keep, home) = home(&[("v9.yaml", GOOD), ("trees.yaml", ""), ("v8.yaml", "")]);
+        let (_keep, home) = home(&[("v9.yaml", GOOD), ("nightly.yaml", ""), ("trees.yaml", ""), ("v8.yaml", "")]);
         let manifest = Manifest::load(&home, "v9").unwrap();
         assert_eq!(manifest.port_dir(&home, "linux-6.12"), Some(home.series_dir().join("v9/linux-6.12")));
         assert_eq!(manifest.port_dir(&home, "mainline"), None);
