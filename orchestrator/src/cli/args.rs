@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExitCode, doctor, gc, known, list, log, nightly, reproduce, resume, run, show, site};
+use super::{ExitCode, doctor, gc, known, list, log, nightly, outbox, post, reproduce, resume, run, show, site};
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
 #[derive(Debug, Parser)]
@@ -61,6 +61,10 @@ enum Command {
     Show(show::ShowArgs),
     /// Show the log of a unit of a run
     Log(log::LogArgs),
+    /// Show the mail about a run and who would get it; send it with --send
+    Post(post::PostArgs),
+    /// List what is to be sent and what was, and decide about it
+    Outbox(outbox::OutboxArgs),
     /// Remove what old runs left in the cache
     Gc(gc::GcArgs),
     /// Test what changed since the last night: follows the series and trees of series/nightly.yaml
@@ -143,6 +147,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::List(args) => list::list(global, &args),
         Command::Show(args) => show::show(global, &args),
         Command::Log(args) => log::log(global, &args),
+        Command::Post(args) => post::post(global, &args).await,
+        Command::Outbox(args) => outbox::outbox(global, &args).await,
         Command::Gc(args) => gc::gc(global, &args).await,
         Command::Nightly(args) => nightly::nightly(global, &args).await,
         Command::Known(args) => known::known(global, &args),

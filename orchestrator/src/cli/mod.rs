@@ -15,6 +15,8 @@ mod known;
 mod list;
 mod log;
 mod nightly;
+mod outbox;
+mod post;
 mod reproduce;
 mod resume;
 mod run;

@@ -10,7 +10,7 @@ use super::args::{Failure, Global};
 use super::{ExitCode, known, site, start};
 use crate::known::KnownIssues;
 use crate::nightly::{
-    self, CacheDisk, Clock, Desk, FileJournal, Hands, LockError, NightLock, Nightly, Setting, Silent, State,
+    self, CacheDisk, Clock, Desk, FileJournal, Hands, LockError, NightLock, Nightly, OutboxPoster, Setting, State,
     SystemClock, Unit, UnitPlaces, Weight,
 };
 use crate::run::{self, debug_log, write_atomically};
@@ -60,10 +60,11 @@ pub async fn nightly(global: &Global, args: &NightlyArgs) -> Result<ExitCode, Fa
         mode: term::Mode::choose(false, quiet),
         styles: start::color(global).stderr(),
     };
+    let poster = OutboxPoster { home: places.home.clone(), results: places.results.clone() };
     let disk = CacheDisk { results: places.results.clone(), cache: places.cache.clone() };
     let setting = Setting {
         nightly: &config,
-        hands: Hands { versions: &desk, trees: &desk, runner: &desk, poster: &Silent, disk: &disk },
+        hands: Hands { versions: &desk, trees: &desk, runner: &desk, poster: &poster, disk: &disk },
         clock: &clock,
         known: &issues.fingerprint(today),
         pid: std::process::id(),

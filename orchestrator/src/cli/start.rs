@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Color, Failure, Global};
 use crate::config::Home;
 use crate::report::model::Report;
+use crate::run::RunFolder;
 use crate::term::{ColorChoice, stdout_width};
 
 /// The folders a subcommand works with.
@@ -76,6 +77,15 @@ pub fn cancel_on_signals() -> Result<CancellationToken, Failure> {
         }
     });
     Ok(cancel)
+}
+
+/// The report of a run.
+pub fn report_of(run: &RunFolder) -> Result<Report, Failure> {
+    let text = fs_err::read_to_string(run.path().join("report.json")).map_err(|error| {
+        let next = format!("the run has no report; `orchestrator resume {}` goes on with it", run.run);
+        Failure::infra(format!("{error}\n{next}"))
+    })?;
+    Report::from_json(&text).map_err(Failure::infra)
 }
 
 /// When to colour, as the terminal room says it.

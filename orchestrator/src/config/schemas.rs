@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema};
 use crate::build::MatrixFile;
 use crate::known::KnownFile;
 use crate::nightly::NightlyFile;
+use crate::post::lists::ListsFile;
 use crate::series::Manifest;
 use crate::tree::TreesFile;
 use crate::words::{Machine, Suite};
@@ -31,6 +32,7 @@ pub fn schemas() -> Vec<UserFile> {
         user_file::<TreesFile>("trees", "series/trees.yaml"),
         user_file::<NightlyFile>("nightly", "series/nightly.yaml"),
         user_file::<KnownFile>("known-issues", "results/known-issues.yaml"),
+        user_file::<ListsFile>("lists", "series/lists.yaml"),
         user_file::<MatrixFile>("matrix", "kconfigs/matrix.yaml"),
         user_file::<Machine>("machine", "lab/<name>.yaml"),
         user_file::<Suite>("suite", "lab/suites/<name>.yaml"),

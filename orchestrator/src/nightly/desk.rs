@@ -7,9 +7,9 @@ use camino::Utf8PathBuf;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::file::{Followed, PostPolicy};
-use super::hands::{Newest, Poster, Runner, TreeState, Trees, Versions};
-use super::words::{Target, VerdictChange};
+use super::file::Followed;
+use super::hands::{Newest, Runner, TreeState, Trees, Versions};
+use super::words::Target;
 use crate::report::model::Report;
 use crate::run::{self, Options, RunFolder, TreeArgument, TreePlan};
 use crate::series::{self, SeriesSource};
@@ -42,7 +42,7 @@ impl Versions for Desk {
             match followed {
                 Followed::Manifest(name) => self.manifest(name, trees),
                 Followed::ChangeId(id) | Followed::MessageId(id) => {
-                    Err(format!("{id}: series in archives cannot be followed yet; follow a manifest of series/"))
+                    Err(format!("{id}: series in archives cannot be followed; follow a manifest of series/"))
                 }
             }
         })
@@ -113,15 +113,5 @@ impl Runner for Desk {
 
     fn exists(&self, run: &str) -> bool {
         RunFolder::open(&self.results, run).is_ok_and(|folder| folder.run == run)
-    }
-}
-
-/// Tells nobody, and says so: posting is not part of this program's build.
-#[derive(Debug, Clone, Copy)]
-pub struct Silent;
-
-impl Poster for Silent {
-    fn post<'a>(&'a self, _change: &'a VerdictChange, policy: PostPolicy) -> BoxFuture<'a, Result<String, String>> {
-        Box::pin(async move { Err(format!("`post: {}` is not possible; write `post: none`", policy.word())) })
     }
 }

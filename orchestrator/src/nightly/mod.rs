@@ -18,6 +18,7 @@ mod health;
 mod journal;
 mod lock;
 mod night;
+mod outbox_poster;
 mod plan;
 mod state;
 mod summary;
@@ -27,7 +28,7 @@ mod units;
 mod words;
 
 pub use clock::{Clock, SystemClock};
-pub use desk::{Desk, Silent};
+pub use desk::Desk;
 pub use disk::CacheDisk;
 pub use file::{Followed, FollowedSeries, Keep, Nightly, NightlyFile, PostPolicy, read as read_file};
 pub use hands::{Disk, Hands, Newest, Poster, Runner, TreeState, Trees, Versions};
@@ -35,6 +36,7 @@ pub use health::{BaseNews, BaseRecord, BaseStanding, KconfigBase, judge_base, ne
 pub use journal::{FileJournal, Journal, folder, night_folder, read_journal};
 pub use lock::{Busy, LockError, NightLock};
 pub use night::{NightError, Setting, night};
+pub use outbox_poster::OutboxPoster;
 pub use plan::{Job, NightPlan, Sight, Why, plan};
 pub use state::{BaseHistory, LastRun, NightRecord, State, TargetRecord};
 pub use summary::{Summary, SummaryLine, Weight};

@@ -110,6 +110,9 @@ impl Night<'_> {
             Going::Stop => self.stopped(),
             Going::On => self.test_what_changed(&versions).await?,
         };
+        if self.setting.cancel.is_cancelled() {
+            return Ok(ended);
+        }
         if let Err(why) = self.setting.hands.disk.collect(&self.setting.nightly.keep, &self.setting.cancel).await {
             self.trouble(format!("what earlier runs left could not be removed: {why}"))?;
         }

@@ -47,9 +47,9 @@ impl Places<'_> {
 /// The service.
 ///
 /// Builds and guests run in namespaces that bubblewrap makes, QEMU translates code at run time and uses `/dev/kvm`: what
-/// would forbid that (`RestrictNamespaces=`, `MemoryDenyWriteExecute=`, `PrivateDevices=`, `NoNewPrivileges=` where
-/// bubblewrap is setuid, `ProtectKernelTunables=` and `ProtectProc=`, which keep a namespace from mounting its own
-/// `/proc`) is left out.
+/// would forbid that is left out: `RestrictNamespaces=`, `MemoryDenyWriteExecute=`, `PrivateDevices=`, `ProtectClock=` (it
+/// closes `/dev/kvm`), `ProtectHostname=`, and `ProtectKernelTunables=`, `ProtectControlGroups=` and `ProtectProc=`, which
+/// keep a namespace from mounting a `/proc` of its own. What is there implies `NoNewPrivileges=`.
 pub fn service_text(places: &Places<'_>) -> String {
     let Places { user, results, cache, hours, .. } = places;
     let (results, cache) = (systemd_word(results.as_str()), systemd_word(cache.as_str()));
@@ -58,7 +58,6 @@ pub fn service_text(places: &Places<'_>) -> String {
     format!(
         "[Unit]
 Description=Nightly tests of kernel patch series
-Documentation=man:orchestrator(1)
 Wants=network-online.target
 After=network-online.target
 
@@ -80,8 +79,6 @@ UMask=0022
 ProtectSystem=strict
 ReadWritePaths={results} {cache}
 PrivateTmp=yes
-ProtectHostname=yes
-ProtectClock=yes
 ProtectKernelModules=yes
 RestrictSUIDSGID=yes
 RestrictRealtime=yes
@@ -101,8 +98,9 @@ Description=Nightly tests of kernel patch series
 [Timer]
 OnCalendar=*-*-* 01:30:00
 RandomizedDelaySec=10min
-# After a reboot a night that was missed, or cut off, is made up for.
+# A night that was missed is made up for, and after a reboot one that was cut off is gone on with.
 Persistent=true
+OnBootSec=15min
 
 [Install]
 WantedBy=timers.target

@@ -10,9 +10,9 @@ mod junit;
 pub(crate) mod labels;
 mod markdown;
 pub mod model;
-mod numbers;
+pub(crate) mod numbers;
 mod terminal;
-mod view;
+pub(crate) mod view;
 
 pub use html::html;
 pub use junit::junit;

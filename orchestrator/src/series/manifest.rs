@@ -10,7 +10,7 @@ use crate::config::{self, ConfigError, Home};
 use crate::words::Upstream;
 
 /// Files of `series/` that are no manifests.
-const OTHER_FILES: [&str; 2] = ["nightly", "trees"];
+const OTHER_FILES: [&str; 3] = ["lists", "nightly", "trees"];
 
 /// A series file, `series/<name>.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

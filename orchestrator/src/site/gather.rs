@@ -12,7 +12,7 @@ use crate::report::model::{Report, RunVerdict};
 use crate::run::{FlakePast, FolderError, RunFolder, TestsOfRun};
 
 /// So many of the newest runs are shown.
-const RUNS: usize = 500;
+const RUNS: usize = 150;
 
 /// Everything there is to show.
 #[derive(Debug, Clone, Default)]
