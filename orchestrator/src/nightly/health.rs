@@ -96,7 +96,7 @@ impl BaseRecord {
         let kconfigs = self.kconfigs.iter().filter_map(|(kconfig, base)| Some((kconfig, base.trouble()?)));
         let mut parts: Vec<String> = kconfigs.map(|(kconfig, reason)| format!("{kconfig}: {reason}")).collect();
         if !self.failing.is_empty() {
-            parts.push(format!("{} fail: {}", self.failing.len(), named(&self.failing)));
+            parts.push(format!("{}: {}", fail(self.failing.len()), named(&self.failing)));
         }
         parts.join("; ")
     }
@@ -131,13 +131,17 @@ impl BaseNews {
             BaseNews::Broke { why } => format!("the base of {tree} is broken, which blames no series: {why}"),
             BaseNews::Recovered => format!("the base of {tree} is no longer broken"),
             BaseNews::Worse { tests } => {
-                format!("{} tests fail on the base of {tree} that did not before: {}", tests.len(), named(tests))
+                format!("{} on the base of {tree}, which did not before: {}", fail(tests.len()), named(tests))
             }
             BaseNews::Better { tests } => {
-                format!("{} tests no longer fail on the base of {tree}: {}", tests.len(), named(tests))
+                format!("what failed on the base of {tree} and no longer does: {}", named(tests))
             }
         }
     }
+}
+
+fn fail(tests: usize) -> String {
+    if tests == 1 { "1 test fails".to_owned() } else { format!("{tests} tests fail") }
 }
 
 fn named(names: &[String]) -> String {
