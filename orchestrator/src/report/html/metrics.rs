@@ -11,6 +11,9 @@ use crate::words::{Effect, FunctionChange, MetricChange, MetricComparison, Metri
 /// Functions shown of one metric.
 const MAX_FUNCTIONS: usize = 12;
 
+/// Rows of a table that are not folded away: the full set changes by the hundred.
+const MAX_ROWS: usize = 24;
+
 /// Metrics whose functions are shown.
 const MAX_BARS: usize = 24;
 
@@ -41,6 +44,16 @@ pub struct ForestView {
     pub ticks: Vec<(String, String)>,
     pub range: String,
     pub rows: Vec<RowView>,
+    /// Rows that are folded away.
+    pub more: Vec<RowView>,
+}
+
+impl ForestView {
+    /// With all but the first rows folded away.
+    fn folded(mut self) -> Self {
+        self.more = self.rows.split_off(self.rows.len().min(MAX_ROWS));
+        self
+    }
 }
 
 /// A row of such a table.
@@ -118,13 +131,15 @@ fn of_place(place: &Measured<'_>) -> MetricsView {
         counts: place.counts().into_iter().map(count).collect(),
         changed: forest(heads, &row_effects(&changed), f64::INFINITY, |scale| {
             changed.iter().map(|row| metric_row(row, scale)).collect()
-        }),
+        })
+        .folded(),
         all: forest(heads, &row_effects(&place.rows), narrow, |scale| {
             place.rows.iter().map(|row| metric_row(row, scale)).collect()
         }),
         walks: forest(["otherwise", "one walk"], &walks, f64::INFINITY, |scale| {
             place.walks.iter().map(|row| walk_row(row, scale)).collect()
-        }),
+        })
+        .folded(),
         bars: functions_of(&changed).into_iter().enumerate().map(|(index, row)| bars(index, row)).collect(),
         inlined_apart: changed.iter().any(|row| row.inlined_apart),
         costs: costs(&place.rows),
@@ -161,6 +176,7 @@ fn forest(
         ticks: scale.ticks(4).into_iter().map(|tick| (place_of(&scale, tick), signed(tick))).collect(),
         range: format!("{} to {}", signed(low), signed(high)),
         rows: rows(&scale),
+        more: Vec::new(),
     }
 }
 
