@@ -5,7 +5,7 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test check deps deps-full build bench clean
+.PHONY: help run test check deps deps-full deps-test build bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check      formatting, lints and the tests that need no kernel'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
+	@echo 'make deps-test  the same, with the servers that only the tests talk to'
 	@echo 'make bench      measure what docs/performance.md states'
 
 run: deps build
@@ -24,6 +25,9 @@ build:
 deps:
 	@scripts/deps
 
+deps-test:
+	@scripts/deps --test
+
 deps-full:
 	@scripts/deps --full
 
@@ -32,7 +36,14 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
 
-test: deps check build
+# What needs a kernel, a mail server, an archive, cron or b4; each of them the real one.
+test: deps-test check build
+	$(CARGO) test --locked --package orchestrator --test real_lists -- --ignored
+	$(CARGO) test --locked --package orchestrator --test real_places -- --ignored
+	if [ -x /usr/sbin/exim4 ] && [ "$$(id -u)" = 0 ]; then \
+	    $(CARGO) test --locked --package orchestrator --test real_mail -- --ignored --test-threads=1; \
+	else echo 'the tests of mail are left out: they need root and Exim'; fi
+	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
 
 bench: deps build

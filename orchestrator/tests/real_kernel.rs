@@ -291,8 +291,8 @@ const METRICS: [&str; 3] = [
     "hmm-bench.private.snapshot.present-2M",
 ];
 
-fn few_metrics() -> Vec<&'static str> {
-    let mut args = vec!["--kconfig", "hmm"];
+fn few_metrics(kconfig: &'static str) -> Vec<&'static str> {
+    let mut args = vec!["--kconfig", kconfig];
     args.extend(METRICS.iter().flat_map(|metric| ["--test", metric]));
     args
 }
@@ -300,7 +300,7 @@ fn few_metrics() -> Vec<&'static str> {
 #[test]
 #[ignore = "boots a real kernel"]
 fn n_a_costlier_walk() {
-    let outcome = Bench::new().judge("costlier", planted::COSTLIER, &few_metrics());
+    let outcome = Bench::new().judge("costlier", planted::COSTLIER, &few_metrics("hmm"));
     let finding = outcome.only("metric-regressed", 2);
     assert_eq!(finding["function"], "migrate_vma_collect_pmd", "{finding}");
     assert!(finding["metric"].as_str().unwrap().ends_with("to-device.present-2M"), "{finding}");
@@ -308,18 +308,31 @@ fn n_a_costlier_walk() {
     assert_eq!(snapshot["change"], "unchanged", "{snapshot}");
 }
 
+/// The same cost in a function that is inlined: with debug information it has a name of its own, without it is its
+/// caller's.
+#[test]
+#[ignore = "builds and boots a real kernel"]
+fn p_a_costlier_helper_that_is_inlined() {
+    let function = |kconfig: &'static str| {
+        let outcome = Bench::new().judge("helper", planted::COSTLIER_HELPER, &few_metrics(kconfig));
+        outcome.only("metric-regressed", 2)["function"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(function("hmm-inlines"), "migrate_vma_look_twice");
+    assert_eq!(function("hmm"), "migrate_vma_collect_pmd");
+}
+
 /// Moved code costs nothing, and a second boot measures the same to the last instruction, with the host busy.
 #[test]
 #[ignore = "boots a real kernel"]
 fn o_moved_code_costs_nothing_and_busy_hosts_measure_the_same() {
     let bench = Bench::new();
-    let first = bench.judge("moved", planted::ONLY_MOVED, &few_metrics());
+    let first = bench.judge("moved", planted::ONLY_MOVED, &few_metrics("hmm"));
     assert_eq!((first.findings(), first.code), (Vec::new(), 0), "{}", first.summaries());
     assert!(first.metrics().count() >= METRICS.len(), "everything was measured");
     let mut hog = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
     let folder = bench.folder.path().join("moved");
     let mut args = vec!["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--fresh"];
-    args.extend(few_metrics());
+    args.extend(few_metrics("hmm"));
     let second = bench.run(&args);
     hog.kill().unwrap();
     hog.wait().unwrap();

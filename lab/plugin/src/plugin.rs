@@ -158,7 +158,8 @@ impl Plugin {
         // SAFETY: as the caller promises; functions have counters.
         unsafe {
             let mut marks: Vec<(*mut c_void, Mark, u32)> = Vec::new();
-            let mut run: Option<Run> = None;
+            let mut runs: Vec<(u32, u64)> = Vec::new();
+            let mut stretch: Option<Stretch> = None;
             let mut length = 0;
             let mut instructions = self.api.instructions(block).peekable();
             while let Some(instruction) = instructions.next() {
@@ -169,23 +170,28 @@ impl Plugin {
                     break;
                 }
                 length += 1;
-                match &mut run {
+                let function = match &stretch {
                     // Code flows forwards in a block, but the guest decides where its addresses wrap.
-                    Some(run) if address < run.end => run.instructions += 1,
+                    Some(stretch) if address < stretch.end => stretch.function,
                     _ => {
-                        if let Some(run) = run.take() {
-                            self.api.add(block, run.function as usize, run.instructions);
-                        }
                         let (function, end) = self.symbols.at(address);
-                        run = Some(Run { function, end, instructions: 1 });
+                        stretch = Some(Stretch { function, end });
+                        function
                     }
+                };
+                // A function that is inlined in another one alternates with it: one addition each is enough.
+                match runs.iter_mut().find(|(known, _)| *known == function) {
+                    Some((_, instructions)) => *instructions += 1,
+                    None => runs.push((function, 1)),
                 }
                 if let Some(mark) = mark {
                     marks.push((instruction, mark, length));
                 }
             }
-            let Some(Run { function, instructions, .. }) = run else { return };
-            self.api.add(block, function as usize, instructions);
+            for (function, instructions) in runs {
+                self.api.add(block, function as usize, instructions);
+            }
+            let Some(Stretch { function, .. }) = stretch else { return };
             for (instruction, mark, position) in marks {
                 let place = Place { function, after: length - position };
                 self.api.call(instruction, on_mark, pack(mark, place) as usize as *mut c_void);
@@ -194,12 +200,11 @@ impl Plugin {
     }
 }
 
-/// Instructions of a block that belong to one function.
-struct Run {
+/// Where the instructions of a block lie just now.
+struct Stretch {
     function: u32,
     /// First address that may be another's.
     end: u64,
-    instructions: u64,
 }
 
 /// Whether an instruction may reach into the next page. When it is not a block's first, QEMU leaves it to the next

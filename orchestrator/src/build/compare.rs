@@ -30,7 +30,7 @@ pub fn signature(diagnostic: &Diagnostic) -> DiagnosticSignature {
 
 /// Replaces each number that stands alone (`1056 bytes`, `+0x1c`, `:812`) by `#`. Digits inside a word stay: `ret1` and
 /// `ret2` are different variables.
-fn without_numbers(message: &str) -> String {
+pub fn without_numbers(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
     let mut word = String::new();
     for c in message.chars().chain(std::iter::once('\n')) {

@@ -32,7 +32,7 @@ mod toolchain;
 mod trouble;
 mod work;
 
-pub use compare::{DiagnosticSignature, new_diagnostics, signature};
+pub use compare::{DiagnosticSignature, new_diagnostics, signature, without_numbers};
 pub use key::key;
 pub use matrix::{Compiler, MatrixEntry, MatrixFile, matrix, parse_matrix};
 pub use request::{BuildOptions, BuildRequest};

@@ -23,6 +23,7 @@ pub(super) fn request() -> BuildRequest {
             tests: Vec::new(),
             quick: Vec::new(),
             skip: Vec::new(),
+            repeat: 1,
             style: SuiteStyle::KselftestHarness,
             append: Vec::new(),
             modules: Vec::new(),

@@ -3,7 +3,10 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExitCode, doctor, gc, list, log, reproduce, resume, run, show, start};
+use super::{
+    ExitCode, b4_check, compare, doctor, gc, known, list, log, nightly, outbox, post, reproduce, resume, run, show,
+    site, start, versions,
+};
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
 #[derive(Debug, Parser)]
@@ -59,10 +62,26 @@ enum Command {
     List(list::ListArgs),
     /// Show the report of a run
     Show(show::ShowArgs),
+    /// Say what changed from one run to another: findings fixed, open, new; patches
+    Compare(compare::CompareArgs),
     /// Show the log of a unit of a run
     Log(log::LogArgs),
+    /// List the versions of a posted series with what replies gave to them
+    Versions(versions::VersionsArgs),
+    /// Show the mail about a run and who would get it; send it with --send
+    Post(post::PostArgs),
+    /// List what is to be sent and what was, and decide about it
+    Outbox(outbox::OutboxArgs),
+    /// Test the series whose mail is on standard input and print the results as b4 reads them
+    B4Check(b4_check::B4CheckArgs),
     /// Remove what old runs left in the cache
     Gc(gc::GcArgs),
+    /// Test what changed since the last night: follows the series and trees of series/nightly.yaml
+    Nightly(nightly::NightlyArgs),
+    /// List the known issues of results/known-issues.yaml, and which of them are out of date
+    Known(known::KnownArgs),
+    /// Write the history of all runs as pages into results/site/
+    Site(site::SiteArgs),
     /// Say what this host can do and how to mend what is missing
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
@@ -74,7 +93,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum RunCommand {
-    /// Test a patch series: a name from series/, an mbox, a folder of patches, or BASE..TIP of a clone
+    /// Test a patch series: a name from series/, an mbox, a folder, BASE..TIP of a clone, or a posted one by Message-ID
     Series(run::RunArgs),
 }
 
@@ -136,8 +155,16 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Reproduce(args) => reproduce::reproduce(global, args).await,
         Command::List(args) => list::list(global, &args),
         Command::Show(args) => show::show(global, &args),
+        Command::Compare(args) => compare::compare(global, &args).await,
         Command::Log(args) => log::log(global, &args),
+        Command::Versions(args) => versions::versions(global, &args).await,
+        Command::Post(args) => post::post(global, &args).await,
+        Command::Outbox(args) => outbox::outbox(global, &args).await,
+        Command::B4Check(args) => b4_check::b4_check(global, args).await,
         Command::Gc(args) => gc::gc(global, &args).await,
+        Command::Nightly(args) => nightly::nightly(global, &args).await,
+        Command::Known(args) => known::known(global, &args),
+        Command::Site(args) => site::site(global, &args),
         Command::Doctor(args) => doctor::doctor(global, &args).await,
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();

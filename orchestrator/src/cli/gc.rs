@@ -39,6 +39,6 @@ pub async fn gc(global: &Global, args: &GcArgs) -> Result<ExitCode, Failure> {
         say!("{verb} {} of tree {tree} ({} MiB)", count(pruned.bases as u64, "old base"), pruned.bytes >> 20);
     }
     let total: u64 = removed.iter().map(|(_, bytes)| bytes).chain(pruned.iter().map(|(_, tree)| &tree.bytes)).sum();
-    say!("{verb} {} folders, {} MiB", removed.len(), total >> 20);
+    say!("{verb} {} folders and files, {} MiB", removed.len(), total >> 20);
     Ok(ExitCode::Clean)
 }

@@ -8,16 +8,25 @@ macro_rules! say {
 }
 
 mod args;
+mod b4_check;
+mod compare;
 mod doctor;
 mod exit;
 mod gc;
+mod known;
 mod list;
 mod log;
+mod nightly;
+mod outbox;
+mod post;
+mod post_place;
 mod reproduce;
 mod resume;
 mod run;
 mod show;
+mod site;
 mod start;
+mod versions;
 
 pub use args::{Cli, main};
 pub use exit::ExitCode;

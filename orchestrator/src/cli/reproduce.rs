@@ -45,6 +45,7 @@ fn narrowed(old: &RunFolder, finding: &Finding) -> (Options, Vec<TreePlan>) {
         tests: finding.test.iter().chain(&finding.metric).cloned().collect(),
         fresh: true,
         refresh: false,
+        reproduces: true,
         ..old.options.clone()
     };
     let mut trees: Vec<TreePlan> = old.trees.iter().filter(|plan| plan.tree.name() == finding.tree).cloned().collect();

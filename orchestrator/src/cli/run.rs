@@ -1,23 +1,49 @@
 //! `orchestrator run series`: tests a series.
 
+use camino::Utf8PathBuf;
 use clap::Args;
 use tracing_subscriber::filter::Targets;
 
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
-use crate::run::{self, Options, RunFolder, TreeArgument, TreePlan, debug_log};
-use crate::series::{self, SeriesSource};
+use crate::intake::{self, Asked, Choice, Intake, IntakeError};
+use crate::report::Report;
+use crate::run::{self, BasePlan, Options, RunFolder, TreeArgument, TreePlan, debug_log};
+use crate::series::SeriesSource;
 use crate::term;
 use crate::words::{Clock, Profile};
 
 /// Arguments of `run series`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Name from series/ (`v6`), an mbox, a patch, a folder of patches, or BASE..TIP of the clone that --tree names
+    /// Name from series/ (`v6`), an mbox, a patch, a folder of patches, BASE..TIP of the clone that --tree names, or
+    /// what was posted: a Message-ID, the address of a mail, change-id:ID, a patchwork address, OWNER/REPO#12
     series: String,
+    /// Of what was posted, the newest version
+    #[arg(long, conflicts_with = "version")]
+    latest: bool,
+    /// This version of what was posted, or of an mbox that holds several
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    version: Option<u32>,
+    #[command(flatten)]
+    choices: Choices,
+    #[command(flatten)]
+    watching: Watching,
+}
+
+/// What is tested, and how.
+#[derive(Debug, Args)]
+pub struct Choices {
     /// Tree from series/trees.yaml, or the path of a local clone (PATH or PATH@REV); may be given several times
     #[arg(long = "tree", short = 't', value_name = "TREE")]
     trees: Vec<String>,
+    /// Commit of the tree that the series goes on [default: the base-commit that the series names, where the tree has
+    /// it; without --tree the tree and commit that the patches fit best]
+    #[arg(long, value_name = "COMMIT", requires = "trees")]
+    base: Option<String>,
+    /// Mbox or folder of patches that the series builds on; may be given several times
+    #[arg(long = "prerequisite", value_name = "PATH")]
+    prerequisites: Vec<Utf8PathBuf>,
     /// Which kconfigs of kconfigs/matrix.yaml
     #[arg(long, short = 'p', default_value = "quick")]
     profile: Profile,
@@ -54,8 +80,6 @@ pub struct RunArgs {
     /// Guests at the same time [default: half the cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     guests: Option<u16>,
-    #[command(flatten)]
-    watching: Watching,
 }
 
 /// How a run is watched.
@@ -75,27 +99,49 @@ pub struct Watching {
 /// Starts a run and sees it to its end.
 pub async fn run(global: &Global, args: RunArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
-    let trees: Vec<TreeArgument> = args.trees.iter().map(|text| TreeArgument::parse(text, &places.cwd)).collect();
-    let plans = plans(&args.series, &trees, &places)?;
+    let choice = choice(args.latest, args.version);
+    let folder = begin(&places, args.series, choice, args.choices).await?;
+    drive(global, &places, folder, &args.watching).await
+}
+
+/// Starts a run and sees it to its end without a word on standard output.
+pub async fn quietly(
+    global: &Global,
+    places: &start::Places,
+    series: String,
+    choices: Choices,
+) -> Result<(RunFolder, Report), Failure> {
+    let folder = begin(places, series, Choice::AsNamed, choices).await?;
+    let watching = Watching { json: false, quiet: true, log: Targets::new().with_default(tracing::Level::DEBUG) };
+    let report = execute(global, places, &folder, &watching).await?;
+    Ok((folder, report))
+}
+
+/// Makes the folder of a new run.
+async fn begin(places: &start::Places, series: String, choice: Choice, choices: Choices) -> Result<RunFolder, Failure> {
+    let trees: Vec<TreeArgument> = choices.trees.iter().map(|text| TreeArgument::parse(text, &places.cwd)).collect();
+    let plans = plans(&series, &trees, choice, choices.base.as_deref(), places).await?;
+    let prerequisites = existing(&choices.prerequisites, places)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options {
-        series: args.series,
+        series,
         trees: plans.iter().map(|plan| plan.tree.clone()).collect(),
-        profile: args.profile,
-        kconfigs: args.kconfigs,
-        tests: args.tests,
-        w1: args.w1,
-        sparse: args.sparse,
-        no_boot: args.no_boot,
-        clocks: clocks(args.clocks, args.no_bench),
-        fresh: args.fresh,
-        refresh: args.refresh,
-        jobs: args.jobs.map_or(cores, usize::from),
-        guests: args.guests.map_or((cores / 2).max(1), usize::from),
+        profile: choices.profile,
+        kconfigs: choices.kconfigs,
+        tests: choices.tests,
+        w1: choices.w1,
+        sparse: choices.sparse,
+        no_boot: choices.no_boot,
+        clocks: clocks(choices.clocks, choices.no_bench),
+        fresh: choices.fresh,
+        refresh: choices.refresh,
+        prerequisites,
+        reproduces: false,
+        jobs: choices.jobs.map_or(cores, usize::from),
+        guests: choices.guests.map_or((cores / 2).max(1), usize::from),
     };
     run::select_kconfigs(&places.home, &options).map_err(Failure::usage)?;
-    let folder = RunFolder::create(&places.results, &start::command_line(), options, plans).map_err(Failure::infra)?;
-    drive(global, &places, folder, &args.watching).await
+    RunFolder::create(&places.results, &start::command_line(), options, plans).map_err(Failure::infra)
 }
 
 /// The clocks to measure on, each once.
@@ -111,47 +157,110 @@ fn clocks(mut clocks: Vec<Clock>, none: bool) -> Vec<Clock> {
     }
 }
 
+/// The paths as they are from anywhere.
+fn existing(paths: &[Utf8PathBuf], places: &start::Places) -> Result<Vec<Utf8PathBuf>, Failure> {
+    let absolute = |path: &Utf8PathBuf| {
+        let path = places.cwd.join(path);
+        match path.exists() {
+            true => Ok(path),
+            false => {
+                Err(Failure::usage(format!("{path} does not exist (name an mbox, a patch or a folder of patches)")))
+            }
+        }
+    };
+    paths.iter().map(absolute).collect()
+}
+
+/// Which version is meant.
+fn choice(latest: bool, version: Option<u32>) -> Choice {
+    match (latest, version) {
+        (_, Some(version)) => Choice::Version(version),
+        (true, None) => Choice::Latest,
+        (false, None) => Choice::AsNamed,
+    }
+}
+
+/// A series that could not be had: the user's to mend, or the world's.
+pub(super) fn failure(error: IntakeError) -> Failure {
+    match (&error, error.is_infrastructure()) {
+        (IntakeError::Cancelled { .. }, _) => Failure { message: error.to_string(), code: ExitCode::Interrupted },
+        (_, true) => Failure::infra(error),
+        (_, false) => Failure::usage(error),
+    }
+}
+
 /// Reads the series once for every tree. At least one tree must have it.
-fn plans(argument: &str, trees: &[TreeArgument], places: &start::Places) -> Result<Vec<TreePlan>, Failure> {
+async fn plans(
+    argument: &str,
+    trees: &[TreeArgument],
+    choice: Choice,
+    base: Option<&str>,
+    places: &start::Places,
+) -> Result<Vec<TreePlan>, Failure> {
     let clone = trees.iter().find_map(|tree| match tree {
         TreeArgument::Clone { path, .. } => Some(path.clone()),
         TreeArgument::Name(_) => None,
     });
-    let source = match SeriesSource::guess(argument, &places.home).map_err(Failure::usage)? {
-        SeriesSource::Range { range, .. } => {
-            SeriesSource::Range { repo: clone.clone().unwrap_or_else(|| places.cwd.clone()), range }
+    let asked = match intake::ask(argument, &places.home).map_err(Failure::usage)? {
+        Asked::Local(SeriesSource::Range { range, .. }) => {
+            Asked::Local(SeriesSource::Range { repo: clone.clone().unwrap_or_else(|| places.cwd.clone()), range })
         }
         other => other,
     };
-    let load = |tree: Option<&str>| series::load(&places.home, &source, tree);
+    let cancel = start::cancel_on_signals()?;
+    let intake = Intake::open(&places.home, &places.cache, &cancel).map_err(failure)?;
+    let load = |tree: Option<String>| {
+        let (intake, asked) = (&intake, &asked);
+        async move { intake.load(&places.home, asked, tree.as_deref(), choice).await }
+    };
     // A range of a clone has its base in it: the tree is that clone at that base.
-    if let SeriesSource::Range { repo, .. } = &source {
-        let series = load(None).map_err(Failure::usage)?;
-        let rev = series.base_commit.clone().unwrap_or_else(|| "HEAD".to_owned());
-        return Ok(vec![TreePlan { tree: TreeArgument::Clone { path: repo.clone(), rev }, series: Ok(series) }]);
+    if let Asked::Local(SeriesSource::Range { repo, .. }) = &asked {
+        let series = load(None).await.map_err(failure)?;
+        let start = series.base_commit.clone().unwrap_or_else(|| "HEAD".to_owned());
+        let rev = base.map_or(start, str::to_owned);
+        let base = BasePlan::Commit(rev.clone());
+        return Ok(vec![TreePlan { tree: TreeArgument::Clone { path: repo.clone(), rev }, series: Ok(series), base }]);
     }
     if trees.is_empty() {
-        let series = load(None).map_err(Failure::usage)?;
-        let tree = series.default_tree.clone().unwrap_or_else(|| run::DEFAULT_TREE.to_owned());
-        return Ok(vec![TreePlan { tree: TreeArgument::Name(tree), series: Ok(series) }]);
+        let series = load(None).await.map_err(failure)?;
+        let (tree, base) = match &series.default_tree {
+            Some(tree) => (tree.clone(), BasePlan::TreeList),
+            None => (run::DEFAULT_TREE.to_owned(), BasePlan::Best),
+        };
+        return Ok(vec![TreePlan { tree: TreeArgument::Name(tree), series: Ok(series), base }]);
     }
     let mut plans = Vec::new();
     let mut first_error = None;
     for tree in trees {
         let name = match tree {
-            TreeArgument::Name(name) => Some(name.as_str()),
+            TreeArgument::Name(name) => Some(name.clone()),
             TreeArgument::Clone { .. } => None,
         };
-        let series = load(name).map_err(|error| {
+        let series = load(name).await.map_err(|error| {
             let text = error.to_string();
-            first_error.get_or_insert(Failure::usage(error));
+            first_error.get_or_insert(failure(error));
             text
         });
-        plans.push(TreePlan { tree: tree.clone(), series });
+        let (tree, base) = with_base(tree, base);
+        plans.push(TreePlan { tree, series, base });
     }
     match first_error {
         Some(error) if plans.iter().all(|plan| plan.series.is_err()) => Err(error),
         Some(_) | None => Ok(plans),
+    }
+}
+
+/// A named tree and which commit of it is the base. What names a state of a clone is looked up in the clone.
+fn with_base(tree: &TreeArgument, base: Option<&str>) -> (TreeArgument, BasePlan) {
+    match (tree, base) {
+        (TreeArgument::Name(_), Some(base)) => (tree.clone(), BasePlan::Commit(base.to_owned())),
+        (TreeArgument::Name(_), None) => (tree.clone(), BasePlan::Named),
+        (TreeArgument::Clone { path, .. }, Some(base)) => {
+            let rev = base.to_owned();
+            (TreeArgument::Clone { path: path.clone(), rev: rev.clone() }, BasePlan::Commit(rev))
+        }
+        (TreeArgument::Clone { rev, .. }, None) if rev == "HEAD" => (tree.clone(), BasePlan::Named),
+        (TreeArgument::Clone { rev, .. }, None) => (tree.clone(), BasePlan::Commit(rev.clone())),
     }
 }
 
@@ -162,6 +271,21 @@ pub async fn drive(
     folder: RunFolder,
     watching: &Watching,
 ) -> Result<ExitCode, Failure> {
+    let report = execute(global, places, &folder, watching).await?;
+    if !watching.json {
+        start::write_out(&start::terminal_report(global, &report));
+        say!("report: {}", folder.path().join("report.html"));
+    }
+    Ok(report.verdict.into())
+}
+
+/// Carries out a run.
+async fn execute(
+    global: &Global,
+    places: &start::Places,
+    folder: &RunFolder,
+    watching: &Watching,
+) -> Result<Report, Failure> {
     let cancel = start::cancel_on_signals()?;
     let _lock = folder.lock().map_err(Failure::infra)?;
     debug_log::start(folder.path(), watching.log.clone()).map_err(Failure::infra)?;
@@ -169,10 +293,5 @@ pub async fn drive(
     let mode = term::Mode::choose(watching.json, watching.quiet);
     let live = term::Live::start(mode, start::color(global).stderr());
     let places = run::Places { home: places.home.clone(), cache: places.cache.clone() };
-    let report = run::execute(&places, &folder, live, cancel).await.map_err(Failure::infra)?;
-    if !watching.json {
-        start::write_out(&start::terminal_report(global, &report));
-        say!("report: {}", folder.path().join("report.html"));
-    }
-    Ok(report.verdict.into())
+    run::execute(&places, folder, live, cancel).await.map_err(Failure::infra)
 }

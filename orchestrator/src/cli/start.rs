@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Color, Failure, Global};
 use crate::config::Home;
 use crate::report::model::Report;
+use crate::run::RunFolder;
 use crate::term::{ColorChoice, stdout_width};
 
 /// The folders a subcommand works with.
@@ -78,6 +79,15 @@ pub fn cancel_on_signals() -> Result<CancellationToken, Failure> {
     Ok(cancel)
 }
 
+/// The report of a run.
+pub fn report_of(run: &RunFolder) -> Result<Report, Failure> {
+    let text = fs_err::read_to_string(run.path().join("report.json")).map_err(|error| {
+        let next = format!("the run has no report; `orchestrator resume {}` goes on with it", run.run);
+        Failure::infra(format!("{error}\n{next}"))
+    })?;
+    Report::from_json(&text).map_err(Failure::infra)
+}
+
 /// When to colour, as the terminal room says it.
 pub fn color(global: &Global) -> ColorChoice {
     match global.color {
@@ -102,6 +112,12 @@ pub fn command_line() -> String {
 pub fn write_error(message: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "error: {message}");
+}
+
+/// Says something beside the answer on standard error.
+pub fn write_note(message: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "note: {message}");
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no trouble.

@@ -23,6 +23,8 @@ pub struct Attribution {
     pub listed: f64,
     /// The change of those whose readings scatter too much to tell: interrupts and what follows them.
     pub scattered: f64,
+    /// Whether both sides tell inlined functions from those that they are inlined in.
+    pub inlined_apart: bool,
 }
 
 impl Attribution {
@@ -53,10 +55,17 @@ struct Cost {
 /// A function that was split, merged or inlined shows as what it is: its callers gain what it loses.
 pub fn attribute(base: &MetricSamples, patched: &MetricSamples) -> Option<Attribution> {
     let (base, patched) = (costs(base)?, costs(patched)?);
-    let names: BTreeSet<&str> = base.keys().chain(patched.keys()).copied().collect();
-    let mut attribution = Attribution { functions: Vec::new(), total: 0.0, listed: 0.0, scattered: 0.0 };
+    let apart = |costs: &BTreeMap<Name<'_>, Cost>| costs.keys().any(|(_, inlined_in)| inlined_in.is_some());
+    let mut attribution = Attribution {
+        functions: Vec::new(),
+        total: 0.0,
+        listed: 0.0,
+        scattered: 0.0,
+        inlined_apart: apart(&base) && apart(&patched),
+    };
+    let names: BTreeSet<Name<'_>> = base.keys().chain(patched.keys()).copied().collect();
     for name in names {
-        let side = |costs: &BTreeMap<&str, Cost>| costs.get(name).copied().unwrap_or_default();
+        let side = |costs: &BTreeMap<Name<'_>, Cost>| costs.get(&name).copied().unwrap_or_default();
         let (base, patched) = (side(&base), side(&patched));
         let change = patched.mean - base.mean;
         attribution.total += change;
@@ -64,7 +73,8 @@ pub fn attribute(base: &MetricSamples, patched: &MetricSamples) -> Option<Attrib
             attribution.scattered += change;
         } else {
             attribution.functions.push(FunctionChange {
-                function: name.to_owned(),
+                function: name.0.to_owned(),
+                inlined_in: name.1.map(str::to_owned),
                 base: base.mean,
                 patched: patched.mean,
             });
@@ -80,7 +90,10 @@ pub fn attribute(base: &MetricSamples, patched: &MetricSamples) -> Option<Attrib
     Some(attribution)
 }
 
-fn costs(samples: &MetricSamples) -> Option<BTreeMap<&str, Cost>> {
+/// A function, and the one that it is inlined in.
+type Name<'a> = (&'a str, Option<&'a str>);
+
+fn costs<'a>(samples: &'a MetricSamples) -> Option<BTreeMap<Name<'a>, Cost>> {
     let counted = samples.samples.iter().filter(|sample| sample.copy.is_some()).count();
     if counted == 0 || samples.pages == 0 || samples.functions.is_empty() {
         return None;
@@ -90,7 +103,8 @@ fn costs(samples: &MetricSamples) -> Option<BTreeMap<&str, Cost>> {
         mean: count.instructions as f64 / (pages * counted as f64),
         range: count.most.saturating_sub(count.least) as f64 / pages,
     };
-    Some(samples.functions.iter().map(|count| (count.function.as_str(), cost(count))).collect())
+    let name = |count: &'a FunctionCount| (count.function.as_str(), count.inlined_in.as_deref());
+    Some(samples.functions.iter().map(|count| (name(count), cost(count))).collect())
 }
 
 #[cfg(test)]
@@ -101,7 +115,8 @@ mod tests {
     /// Counts of each of two readings.
     fn side(pages: u64, functions: &[(&str, [u64; 2])]) -> MetricSamples {
         let count = |(name, [a, b]): &(&str, [u64; 2])| FunctionCount {
-            function: (*name).to_owned(),
+            function: name.split('@').next().unwrap().to_owned(),
+            inlined_in: name.split_once('@').map(|(_, outer)| outer.to_owned()),
             instructions: a + b,
             least: *a.min(b),
             most: *a.max(b),
@@ -135,6 +150,18 @@ mod tests {
         let attribution = attribute(&base, &patched).unwrap();
         assert_eq!(names(&attribution), [("collect_one", 0.0, 450.0), ("collect", 1000.0, 600.0)]);
         assert_eq!(attribution.total, 50.0);
+    }
+
+    #[test]
+    fn an_inlined_function_is_told_from_its_caller_and_from_its_other_copies() {
+        let base = side(1, &[("collect", [1000, 1000]), ("look@collect", [10, 10]), ("look@unmap", [10, 10])]);
+        let patched = side(1, &[("collect", [1001, 1001]), ("look@collect", [90, 90]), ("look@unmap", [10, 10])]);
+        let attribution = attribute(&base, &patched).unwrap();
+        let told: Vec<String> = attribution.functions.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["look (inlined in collect)", "collect"]);
+        assert!(attribution.inlined_apart);
+        let blind = side(1, &[("collect", [1010, 1010]), ("unmap", [10, 10])]);
+        assert!(!super::attribute(&blind, &patched).unwrap().inlined_apart);
     }
 
     #[test]

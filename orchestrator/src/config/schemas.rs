@@ -3,6 +3,11 @@
 use schemars::{JsonSchema, Schema};
 
 use crate::build::MatrixFile;
+use crate::intake::SourcesFile;
+use crate::known::KnownFile;
+use crate::nightly::NightlyFile;
+use crate::post::lists::ListsFile;
+use crate::post::places::PlacesFile;
 use crate::series::Manifest;
 use crate::tree::TreesFile;
 use crate::words::{Machine, Suite};
@@ -27,6 +32,11 @@ pub fn schemas() -> Vec<UserFile> {
     vec![
         user_file::<Manifest>("series", "series/<name>.yaml"),
         user_file::<TreesFile>("trees", "series/trees.yaml"),
+        user_file::<SourcesFile>("sources", "series/sources.yaml"),
+        user_file::<NightlyFile>("nightly", "series/nightly.yaml"),
+        user_file::<KnownFile>("known-issues", "results/known-issues.yaml"),
+        user_file::<ListsFile>("lists", "series/lists.yaml"),
+        user_file::<PlacesFile>("places", "series/places.yaml"),
         user_file::<MatrixFile>("matrix", "kconfigs/matrix.yaml"),
         user_file::<Machine>("machine", "lab/<name>.yaml"),
         user_file::<Suite>("suite", "lab/suites/<name>.yaml"),

@@ -12,12 +12,17 @@ pub fn bench_hash() -> String {
     blake3::hash(BENCH).to_hex().to_string()
 }
 
+/// Name of the program's file in the folder `programs` of the cache.
+pub fn bench_file() -> String {
+    format!("hmm-bench-{}", &bench_hash()[..16])
+}
+
 /// Puts the benchmark program into the cache and says where it lies.
 ///
 /// # Errors
 /// When the disk refuses; the error names the file.
 pub fn place_bench(cache: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
-    let path = cache.join("programs").join(format!("hmm-bench-{}", &bench_hash()[..16]));
+    let path = cache.join("programs").join(bench_file());
     carried::place(&path, BENCH)?;
     Ok(path)
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::copying::copies;
+use super::symbols::INLINED_IN;
 use crate::words::{FunctionCount, MetricSamples, Sample};
 
 /// Format of the file.
@@ -28,14 +29,15 @@ const EXCESS: f64 = 0.01;
 pub struct Window {
     /// All instructions.
     pub total: u64,
-    /// Instructions of each function.
+    /// Instructions of each function, as the symbol table calls it.
     pub functions: BTreeMap<String, u64>,
 }
 
 impl Window {
-    /// Instructions of functions that copy or clear memory.
+    /// Instructions of functions that copy or clear memory. What is inlined in one of them is a part of it, and what is
+    /// inlined elsewhere is a part of something else: the sum is the same with and without debug information.
     pub fn copy(&self) -> u64 {
-        self.functions.iter().filter(|(name, _)| copies(name)).map(|(_, count)| *count).sum()
+        self.functions.iter().filter(|(name, _)| copies(split(name).1)).map(|(_, count)| *count).sum()
     }
 }
 
@@ -191,20 +193,31 @@ pub fn metric_hash(metric: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
+/// A name of the symbol table: the inlined function if it is one, and the function whose code it is.
+fn split(name: &str) -> (Option<&str>, &str) {
+    match name.split_once(INLINED_IN) {
+        Some((inlined, outer)) => (Some(inlined), outer),
+        None => (None, name),
+    }
+}
+
 /// The counts of several readings as one, largest first.
 fn together(windows: &[&Window]) -> Vec<FunctionCount> {
     let names: BTreeSet<&String> = windows.iter().flat_map(|window| window.functions.keys()).collect();
     let count = |name: &String| {
         let each = || windows.iter().map(|window| window.functions.get(name).copied().unwrap_or(0));
+        let (inlined, outer) = split(name);
         FunctionCount {
-            function: name.clone(),
+            function: inlined.unwrap_or(outer).to_owned(),
+            inlined_in: inlined.map(|_| outer.to_owned()),
             instructions: each().sum(),
             least: each().min().unwrap_or(0),
             most: each().max().unwrap_or(0),
         }
     };
     let mut counts: Vec<FunctionCount> = names.into_iter().map(count).collect();
-    counts.sort_by(|a, b| b.instructions.cmp(&a.instructions).then_with(|| a.function.cmp(&b.function)));
+    // Names of one count stay in their order.
+    counts.sort_by_key(|count| std::cmp::Reverse(count.instructions));
     counts
 }
 

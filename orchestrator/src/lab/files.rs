@@ -6,6 +6,9 @@ use super::LabError;
 use crate::config::{ConfigError, Document, Problem, load_document};
 use crate::words::{Machine, Suite};
 
+/// How often a suite may run each of its tests in one boot.
+const MOST_REPEATS: u32 = 16;
+
 /// Reads `lab/<name>.yaml` below `home`.
 ///
 /// # Errors
@@ -87,6 +90,8 @@ impl Check {
         for (index, setting) in suite.settings.iter().enumerate() {
             self.guest_path(&["settings", &index.to_string(), "path"], &setting.path);
         }
+        let possible = (1..=MOST_REPEATS).contains(&suite.repeat);
+        self.unless(possible, &["repeat"], "is no number of runs", &format!("1 to {MOST_REPEATS} are possible"));
         self.seconds(&["test_deadline"], suite.test_deadline);
         self.unless(suite.output_limit >= 1024, &["output_limit"], "is too small", "keep at least 1024 bytes");
     }

@@ -143,7 +143,7 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
         style,
         only,
         skip: own(&selection.skip),
-        repeat: selection.repeat,
+        repeat: selection.repeat * suite.repeat,
         test_deadline: suite.test_deadline * u64::from(request.spec.slowness.max(1)),
         output_limit: suite.output_limit,
     })
@@ -254,12 +254,13 @@ mod tests {
         request.selection.only = vec!["hmm.b".into(), "other.a".into(), "hmm.a.c".into()];
         request.selection.skip = vec!["hmm.z".into()];
         request.selection.repeat = 3;
+        request.suites[0].repeat = 2;
         request.spec.slowness = 4;
         request.spec.expect = [("/sys/f".to_owned(), "0-1".to_owned())].into();
         let mut plan = guest(&request).unwrap().plan;
         assert_eq!(plan.expect, [Expectation { path: "/sys/f".into(), word: "0-1".into() }]);
         let job = plan.jobs.remove(0);
-        assert_eq!((job.only, job.skip, job.repeat), (vec!["b".into(), "a.c".into()], vec!["z".into()], 3));
+        assert_eq!((job.only, job.skip, job.repeat), (vec!["b".into(), "a.c".into()], vec!["z".into()], 6));
         assert_eq!(job.test_deadline, 240);
         request.selection.only = vec!["other.a".into()];
         assert!(guest(&request).unwrap().plan.jobs.is_empty());

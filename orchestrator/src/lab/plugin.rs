@@ -12,9 +12,9 @@ pub fn plugin_hash() -> String {
     blake3::hash(PLUGIN).to_hex().to_string()
 }
 
-/// Where the plugin lies in the cache.
-pub fn plugin_path(cache: &Utf8Path) -> Utf8PathBuf {
-    cache.join("plugins").join(format!("{}.so", plugin_hash()))
+/// Name of the plugin's file in the folder `plugins` of the cache.
+pub fn plugin_file() -> String {
+    format!("{}.so", plugin_hash())
 }
 
 /// Puts the plugin into the cache, where QEMU can load it.
@@ -22,7 +22,7 @@ pub fn plugin_path(cache: &Utf8Path) -> Utf8PathBuf {
 /// # Errors
 /// When the disk refuses; the error names the file.
 pub fn install_plugin(cache: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
-    let path = plugin_path(cache);
+    let path = cache.join("plugins").join(plugin_file());
     carried::place(&path, PLUGIN)?;
     Ok(path)
 }

@@ -49,13 +49,14 @@ impl<'a> Progress<'a> {
     /// How many tests of a list will run.
     fn chosen(&self, suite: &str, tests: &[String]) -> u64 {
         let selection = &self.request.selection;
+        let own = self.request.suites.iter().find(|own| own.name == suite).map_or(1, |own| own.repeat);
         let whole = [String::new()];
         let tests = if tests.is_empty() { &whole } else { tests };
         let wanted = |test: &&String| {
             let name = full_name(suite, test);
             (selection.only.is_empty() || selection.only.contains(&name)) && !selection.skip.contains(&name)
         };
-        tests.iter().filter(wanted).count() as u64 * u64::from(selection.repeat)
+        tests.iter().filter(wanted).count() as u64 * u64::from(selection.repeat * own)
     }
 }
 

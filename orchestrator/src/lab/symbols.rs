@@ -1,18 +1,24 @@
 //! The table of a kernel's functions, as the plugin reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use object::read::elf::{ElfFile64, ElfSymbol64};
 use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind};
 use regex::Regex;
 
+use super::inlines::{InlinesError, Stretch, inlined_code};
+
 /// First address of the kernel's half.
 const KERNEL: u64 = 1 << 63;
+/// Bytes that a name may have; with what it is inlined in it must fit into what the plugin takes.
+const MAX_NAME: usize = 250;
 /// Functions that a table may have.
 const MAX_FUNCTIONS: usize = 1_000_000;
 /// Name of what no function covers.
 pub(super) const UNKNOWN: &str = "(unknown)";
+/// Between an inlined function and the one that it is inlined in.
+pub(super) const INLINED_IN: char = '@';
 
 /// Suffixes of the parts and copies that gcc and clang make of functions.
 static CLONE: LazyLock<Regex> = LazyLock::new(|| {
@@ -31,6 +37,9 @@ pub enum SymbolsError {
     /// No kernel has so many.
     #[error("the kernel image has more than {MAX_FUNCTIONS} functions")]
     TooMany,
+    /// It has debug information that is none.
+    #[error(transparent)]
+    Inlines(#[from] InlinesError),
 }
 
 /// The functions of a `vmlinux` as text, `HEXADDR NAME` a line, ascending: each reaches to the next line.
@@ -42,6 +51,8 @@ pub enum SymbolsError {
 /// * The compiler's parts and copies (`f.isra.0`, `f.part.0`, `f.cold`, ...) count as `f`: which it makes changes with
 ///   every build. Functions of one name in several files are one.
 /// * Between sections lies [`UNKNOWN`], and so do modules, which are loaded anywhere.
+/// * Where the kernel has debug information, code of inlined functions has lines of its own, `HEXADDR INLINED@NAME`
+///   (see [`inlined_code`]). Without the parts before `@` the table is the same as without debug information.
 ///
 /// # Errors
 /// When the file is not one, or has no symbols.
@@ -65,7 +76,14 @@ pub fn symbol_table(vmlinux: &[u8]) -> Result<String, SymbolsError> {
         count if count > MAX_FUNCTIONS => return Err(SymbolsError::TooMany),
         _ => {}
     }
-    Ok(lines(starts, code.into_values()))
+    let starts = with_gaps(starts, code.into_values());
+    Ok(lines(&starts, &inlined_code(&file)?))
+}
+
+/// Whether a function's name can stand in a table, and in the JSON that the plugin makes of it.
+pub(super) fn is_name(name: &str) -> bool {
+    let harmless = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\' && byte != INLINED_IN as u8;
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(harmless)
 }
 
 /// The name that a function's compiler-made parts and copies share.
@@ -94,12 +112,11 @@ impl Candidate {
             _ => return None,
         };
         let size = symbol.size();
-        let harmless = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
         // `.L` and mapping symbols are the assembler's; padding before functions is not executed.
         let foreign = name.starts_with(['.', '$']) || name.starts_with("__pfx_") || name.starts_with("__cfi_");
         // The linker script's marks: `__sched_text_start` is the address of whatever comes first.
         let mark = label && size == 0 && (name.ends_with("_start") || name.ends_with("_end") || name.ends_with("text"));
-        if name.is_empty() || name.len() > 512 || foreign || mark || !name.bytes().all(harmless) {
+        if foreign || mark || !is_name(name) {
             return None;
         }
         Some(Candidate {
@@ -129,8 +146,8 @@ fn best(mut candidates: Vec<Candidate>) -> Vec<(u64, String)> {
     starts
 }
 
-/// The lines, with what lies between the sections.
-fn lines(starts: Vec<(u64, String)>, sections: impl Iterator<Item = (u64, u64)>) -> String {
+/// The functions, with what lies between the sections.
+fn with_gaps(starts: Vec<(u64, String)>, sections: impl Iterator<Item = (u64, u64)>) -> BTreeMap<u64, String> {
     let mut starts: BTreeMap<u64, String> = starts.into_iter().collect();
     let sections: Vec<(u64, u64)> = sections.collect();
     for (_, end) in &sections {
@@ -139,7 +156,35 @@ fn lines(starts: Vec<(u64, String)>, sections: impl Iterator<Item = (u64, u64)>)
             starts.entry(*end).or_insert_with(|| UNKNOWN.to_owned());
         }
     }
-    starts.into_iter().map(|(address, name)| format!("{address:016x} {name}\n")).collect()
+    starts
+}
+
+/// The lines: functions, and inside them what is inlined.
+fn lines(starts: &BTreeMap<u64, String>, inlined: &[Stretch]) -> String {
+    let mut boundaries: BTreeSet<u64> = starts.keys().copied().collect();
+    boundaries.extend(inlined.iter().flat_map(|stretch| [stretch.start, stretch.end]));
+    let mut text = String::new();
+    let mut last = String::new();
+    let (mut outer, mut next) = (None, 0);
+    for address in boundaries {
+        let begins = starts.get(&address);
+        outer = begins.or(outer);
+        let Some(outer) = outer else { continue };
+        while inlined.get(next).is_some_and(|stretch| stretch.end <= address) {
+            next += 1;
+        }
+        let stretch = inlined.get(next).filter(|stretch| stretch.start <= address);
+        // A part of a function that is inlined in another part of it is the function.
+        let name = match stretch.filter(|stretch| outer != UNKNOWN && *stretch.function != **outer) {
+            Some(stretch) => format!("{}{INLINED_IN}{outer}", stretch.function),
+            None => outer.clone(),
+        };
+        if begins.is_some() || name != last {
+            text.push_str(&format!("{address:016x} {name}\n"));
+            last = name;
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -208,6 +253,96 @@ mod tests {
         ffffffff81000080 a_global
         ffffffff81000100 (unknown)
         ");
+    }
+
+    #[test]
+    fn inlined_code_stands_inside_its_caller() {
+        let names = [(0x10, "collect"), (0x40, "other"), (0x60, UNKNOWN)];
+        let starts = names.into_iter().map(|(address, name)| (address, name.to_owned())).collect();
+        let stretch = |(start, end, function): (u64, u64, &str)| Stretch { start, end, function: function.into() };
+        // Before everything, twice inside, over the end of a function, its own part, and where nothing is known.
+        let inlined = [
+            (0x00, 0x08, "early"),
+            (0x18, 0x20, "helper"),
+            (0x28, 0x30, "helper"),
+            (0x38, 0x44, "accessor"),
+            (0x48, 0x50, "other"),
+            (0x58, 0x68, "late"),
+        ];
+        let inlined: Vec<Stretch> = inlined.into_iter().map(stretch).collect();
+        insta::assert_snapshot!(lines(&starts, &inlined), @"
+        0000000000000010 collect
+        0000000000000018 helper@collect
+        0000000000000020 collect
+        0000000000000028 helper@collect
+        0000000000000030 collect
+        0000000000000038 accessor@collect
+        0000000000000040 accessor@other
+        0000000000000044 other
+        0000000000000058 late@other
+        0000000000000060 (unknown)
+        ");
+        insta::assert_snapshot!(lines(&starts, &[]), @"
+        0000000000000010 collect
+        0000000000000040 other
+        0000000000000060 (unknown)
+        ");
+    }
+
+    /// A program linked to where kernels are, by the compiler of this host.
+    fn linked(flags: &[&str]) -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write(
+            "a.h",
+            "static inline int innermost(volatile int *p) { return *p * 5; }\n\
+             static inline int accessor(volatile int *p) { return innermost(p) ^ *p; }\n",
+        );
+        write(
+            "a.c",
+            "#include \"a.h\"\n\
+             static inline int helper(volatile int *p) { return *p + accessor(p); }\n\
+             __attribute__((noinline)) int collect(volatile int *p) { return accessor(p) - helper(p); }\n\
+             __attribute__((noinline)) int look(volatile int *p) { return collect(p) + *p; }\n\
+             void _start(void) { static int x; look(&x); }\n",
+        );
+        let fixed = "-O2 -mcmodel=kernel -fno-pie -no-pie -ffreestanding -nostdlib -static -Wl,--build-id=none \
+                     -Wl,-Ttext=0xffffffff81000000 -o out a.c";
+        let status = std::process::Command::new("gcc")
+            .args(flags)
+            .args(fixed.split_whitespace())
+            .current_dir(dir.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        std::fs::read(dir.path().join("out")).unwrap()
+    }
+
+    #[test]
+    fn debug_information_makes_the_table_finer_and_changes_nothing_else() {
+        let plain = symbol_table(&linked(&[])).unwrap();
+        assert!(plain.contains(" collect\n") && !plain.contains('@'), "{plain}");
+        for version in ["-gdwarf-4", "-gdwarf-5"] {
+            let fine = symbol_table(&linked(&[version])).unwrap();
+            let names: BTreeSet<&str> =
+                fine.lines().filter_map(|line| line.split_once(' ')).map(|(_, name)| name).collect();
+            // What comes from headers is its user's, and the outermost one's where nobody else is there.
+            let inlined: Vec<&str> = names.into_iter().filter(|name| name.contains('@')).collect();
+            assert_eq!(inlined, ["accessor@collect", "helper@collect"], "{fine}");
+            let mut last = "";
+            let mut coarse = String::new();
+            for line in fine.lines() {
+                let (address, name) = line.split_once(' ').unwrap();
+                let outer = name.split('@').next_back().unwrap();
+                if outer != last {
+                    coarse.push_str(&format!("{address} {outer}\n"));
+                    last = outer;
+                }
+            }
+            assert_eq!(coarse, plain);
+        }
+        let compressed = symbol_table(&linked(&["-g", "-gz=zlib"]));
+        assert!(matches!(compressed, Err(SymbolsError::Inlines(InlinesError::Compressed))));
     }
 
     #[test]

@@ -1,1 +1,28 @@
-//! Posting: the answer of a run to the people who review the series, each exactly once.
+//! Posting: what a run says where the series is reviewed.
+//!
+//! Takes a [`Report`](crate::report::Report) and its [`Series`](crate::words::Series). What is said, to whom and
+//! whether it is worth saying is decided by pure functions; the [`outbox`] keeps every message before it leaves and makes
+//! it leave once. See `docs/posting.md`.
+
+pub mod b4;
+pub(crate) mod courier;
+#[cfg(test)]
+mod courier_tests;
+pub mod delivery;
+pub mod dispatch;
+pub mod failpoint;
+pub mod github;
+pub mod http;
+pub mod kcidb;
+pub mod lists;
+pub mod mail;
+pub mod message;
+pub mod outbox;
+pub mod patchwork;
+pub mod places;
+pub mod plan;
+pub mod said;
+pub mod show;
+#[cfg(test)]
+mod testing;
+pub mod weigh;

@@ -12,23 +12,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use regex::Regex;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use super::lines::{Stream, read_lines};
 use super::{Sandbox, spawner};
-
-/// Longest line handed to a callback, in bytes; the rest of a longer one comes as further lines.
-const LINE_LIMIT: u64 = 64 * 1024;
-
-/// Which stream a line came on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
-}
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -455,49 +444,6 @@ fn wait(pid: Pid) -> std::io::Result<(std::process::ExitStatus, Duration)> {
     Ok((std::process::ExitStatus::from_raw(status), time(usage.ru_utime) + time(usage.ru_stime)))
 }
 
-async fn read_lines(
-    source: impl AsyncRead + Unpin,
-    stream: Stream,
-    returns_end_lines: bool,
-    lines: tokio::sync::mpsc::Sender<(Stream, Vec<u8>)>,
-) {
-    let mut reader = BufReader::new(source);
-    loop {
-        let mut line = Vec::new();
-        let read = if returns_end_lines {
-            read_meter(&mut reader, &mut line).await
-        } else {
-            (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line).await
-        };
-        match read {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                if lines.send((stream, line)).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Reads up to and with the next line feed or carriage return.
-async fn read_meter(reader: &mut BufReader<impl AsyncRead + Unpin>, line: &mut Vec<u8>) -> std::io::Result<usize> {
-    while (line.len() as u64) < LINE_LIMIT {
-        let bytes = reader.fill_buf().await?;
-        if bytes.is_empty() {
-            break;
-        }
-        let end = bytes.iter().position(|byte| [b'\n', b'\r'].contains(byte));
-        let taken = end.map_or(bytes.len(), |end| end + 1);
-        line.extend_from_slice(&bytes[..taken]);
-        reader.consume(taken);
-        if end.is_some() {
-            break;
-        }
-    }
-    Ok(line.len())
-}
-
 /// Quotes a word for a POSIX shell where it needs it.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./,:@%".contains(c);
@@ -509,135 +455,5 @@ pub fn quote(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shell(script: &str) -> Command {
-        Command::new("sh", "/").args(["-c", script])
-    }
-
-    #[tokio::test]
-    async fn streams_lines_and_reports_the_code() {
-        let mut seen = Vec::new();
-        let exit = shell("echo one; echo two >&2; exit 3")
-            .run(&CancellationToken::new(), |stream, line| seen.push((stream, line.to_owned())))
-            .await
-            .unwrap();
-        assert_eq!(exit.end, End::Code(3));
-        seen.sort_by_key(|(_, line)| line.clone());
-        assert_eq!(seen, [(Stream::Out, "one".to_owned()), (Stream::Err, "two".to_owned())]);
-    }
-
-    #[tokio::test]
-    async fn a_progress_meter_is_seen_as_it_moves() {
-        let mut seen = Vec::new();
-        let command = shell("printf '1%%\\r50%%\\r100%%\\nend'").returns_end_lines();
-        command.run(&CancellationToken::new(), |_, line| seen.push(line.to_owned())).await.unwrap();
-        assert_eq!(seen, ["1%", "50%", "100%", "end"]);
-    }
-
-    #[tokio::test]
-    async fn a_pipe_feeds_one_run() {
-        let (reader, mut writer) = std::io::pipe().unwrap();
-        let command = Command::new("cat", "/").stdin_pipe(reader);
-        let feeder = std::thread::spawn(move || std::io::Write::write_all(&mut writer, b"fed\n"));
-        assert_eq!(command.output(&CancellationToken::new()).await.unwrap(), "fed\n");
-        feeder.join().unwrap().unwrap();
-        let again = command.output(&CancellationToken::new()).await.unwrap_err();
-        assert!(again.to_string().contains("used by an earlier run"), "{again}");
-    }
-
-    #[tokio::test]
-    async fn a_deadline_ends_a_process_that_ignores_term() {
-        let mut command =
-            shell("trap '' TERM; while :; do read x < /dev/zero; done").deadline(Duration::from_millis(50));
-        command.grace = Duration::from_millis(50);
-        let exit = command.run(&CancellationToken::new(), |_, _| ()).await.unwrap();
-        assert_eq!(exit.end, End::Deadline);
-    }
-
-    #[tokio::test]
-    async fn cancelling_ends_the_whole_group() {
-        let cancel = CancellationToken::new();
-        let stop = cancel.clone();
-        let mut pid = String::new();
-        let exit = shell("sleep 1000 & echo $!; wait")
-            .run(&cancel, |_, line| {
-                pid = line.to_owned();
-                stop.cancel();
-            })
-            .await
-            .unwrap();
-        assert_eq!(exit.end, End::Cancelled);
-        // The signal was sent; when a busy host lets the grandchild see it is not for this test to say.
-        let runs = || {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            !stat.is_empty() && !stat.contains(") Z ")
-        };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while runs() && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        assert!(!runs(), "the grandchild still runs");
-    }
-
-    /// Runs confined, where this host can do that.
-    fn confined(script: &str) -> Option<Command> {
-        match Sandbox::probe() {
-            super::super::SandboxProbe::Works => Some(shell(script).sandbox(Sandbox::default())),
-            super::super::SandboxProbe::Missing(reason) => {
-                eprintln!("not tested: {reason}");
-                None
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_confined_process_is_stopped_at_any_moment_and_nothing_is_left() {
-        let Some(command) = confined("echo in; sleep 1000") else { return };
-        // From before bwrap has done anything until after the program runs.
-        for milliseconds in (0..40).step_by(2) {
-            let command = command.clone().deadline(Duration::from_millis(milliseconds));
-            // The output ends only when nothing holds it open any more.
-            assert_eq!(command.run(&CancellationToken::new(), |_, _| ()).await.unwrap().end, End::Deadline);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_confined_process_gives_its_output_code_and_cpu_time() {
-        let Some(command) = confined("i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo done; exit 7") else {
-            return;
-        };
-        let mut seen = Vec::new();
-        let exit = command.run(&CancellationToken::new(), |_, line| seen.push(line.to_owned())).await.unwrap();
-        assert_eq!((exit.end, seen), (End::Code(7), vec!["done".to_owned()]));
-        let bwrap = confined("exit 0").unwrap().run(&CancellationToken::new(), |_, _| ()).await.unwrap().cpu;
-        assert!(exit.cpu > bwrap, "{:?} with work, {bwrap:?} without", exit.cpu);
-    }
-
-    #[tokio::test]
-    async fn a_confined_process_inherits_only_its_streams() {
-        let Some(command) = confined("ls /proc/self/fd | wc -l") else { return };
-        // Input, output, errors and the folder that ls reads.
-        assert_eq!(command.output(&CancellationToken::new()).await.unwrap().trim(), "4");
-    }
-
-    #[tokio::test]
-    async fn a_missing_program_is_named() {
-        let error = Command::new("no-such-program", "/").run(&CancellationToken::new(), |_, _| ()).await.unwrap_err();
-        assert!(matches!(error, ProcessError::NotFound { ref program, .. } if program == "no-such-program"));
-    }
-
-    #[tokio::test]
-    async fn the_environment_is_an_allow_list() {
-        let output = Command::new("env", "/").env("A", "b").output(&CancellationToken::new()).await.unwrap();
-        let names: Vec<&str> = output.lines().filter_map(|line| line.split('=').next()).collect();
-        assert_eq!(names, ["A", "LC_ALL", "PATH", "TZ"]);
-    }
-
-    #[test]
-    fn replay_quotes_what_a_shell_would_split() {
-        let line = Command::new("make", "/a b").args(["O=/x", "KCFLAGS=-g -O2"]).replay();
-        assert_eq!(line, "cd '/a b' && LC_ALL=C TZ=UTC make O=/x 'KCFLAGS=-g -O2'");
-    }
-}
+#[path = "command_tests.rs"]
+mod tests;

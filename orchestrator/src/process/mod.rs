@@ -6,8 +6,10 @@
 
 mod command;
 mod gate;
+mod lines;
 mod sandbox;
 mod spawner;
 
-pub use command::{Command, End, Exit, ProcessError, Stream, quote};
+pub use command::{Command, End, Exit, ProcessError, quote};
+pub use lines::Stream;
 pub use sandbox::{Sandbox, SandboxProbe};

@@ -1,5 +1,7 @@
 //! Makes every text of a report fit to be shown: patches, build tools and guests wrote much of it.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Report;
@@ -11,6 +13,9 @@ pub const MAX_LINES: usize = 60;
 /// Most columns shown of one of its lines.
 pub const MAX_COLUMNS: usize = 240;
 
+/// Most columns shown of a line of a range-diff.
+const MAX_RANGE: usize = 300;
+
 /// Most columns shown of any other text.
 const MAX_TEXT: usize = 1000;
 
@@ -19,7 +24,12 @@ const MAX_TEXT: usize = 1000;
 ///
 /// It goes through JSON so that no field, of now or later, can be forgotten.
 pub fn harmless(report: &Report) -> Report {
-    let value = serde_json::to_value(report).expect("a report is plain data");
+    harmless_text(report)
+}
+
+/// The same for a part of a report.
+pub fn harmless_text<T: Serialize + DeserializeOwned>(part: &T) -> T {
+    let value = serde_json::to_value(part).expect("a report is plain data");
     serde_json::from_value(walk("", value)).expect("only text was changed, and no word that types depend on")
 }
 
@@ -27,6 +37,8 @@ fn walk(key: &str, value: Value) -> Value {
     match value {
         // `text` is the one key with many lines: evidence.
         Value::String(text) if key == "text" => Value::String(visible_lines(&text, MAX_LINES, MAX_COLUMNS).join("\n")),
+        // Lines of a diff, one each: their indentation counts.
+        Value::String(text) if key == "range_diff" => Value::String(visible_lines(&text, 1, MAX_RANGE).join("")),
         Value::String(text) => Value::String(truncate(&visible(&text), MAX_TEXT)),
         Value::Array(values) => Value::Array(values.into_iter().map(|value| walk(key, value)).collect()),
         Value::Object(map) => {

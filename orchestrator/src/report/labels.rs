@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::model::{BootRow, BuildCell, RunVerdict};
 use crate::words::{
-    BootEnd, BuildOutcome, Change, Clock, Crash, MetricChange, Part, Rate, Severity, UnitKind, Verdict,
+    BootEnd, BuildOutcome, Change, Clock, Crash, MetricChange, Part, PatchFate, Rate, Severity, UnitKind, Verdict,
 };
 
 /// What a colour means.
@@ -59,6 +59,36 @@ pub fn run(verdict: RunVerdict) -> Label {
         RunVerdict::Infra => Label::new("!", "INFRA", Tone::Warn),
         RunVerdict::Interrupted => Label::new("◦", "INTERRUPTED", Tone::Warn),
     }
+}
+
+/// What became of a patch since an earlier version.
+pub fn fate(fate: PatchFate) -> Label {
+    match fate {
+        PatchFate::Unchanged => Label::new("=", "unchanged", Tone::Dim),
+        PatchFate::Changed => Label::new("≠", "changed", Tone::Warn),
+        PatchFate::New => Label::new("+", "new", Tone::Warn),
+        PatchFate::Dropped => Label::new("∅", "dropped", Tone::Warn),
+    }
+}
+
+/// A finding that the earlier run does not have.
+pub fn since_new() -> Label {
+    Label::new("✗", "NEW", Tone::Bad)
+}
+
+/// A finding of both runs.
+pub fn since_open() -> Label {
+    Label::new("=", "OPEN", Tone::Warn)
+}
+
+/// A finding of the earlier run that is gone.
+pub fn since_fixed() -> Label {
+    Label::new("✓", "FIXED", Tone::Good)
+}
+
+/// A finding of the earlier run of which this run cannot say whether it is gone.
+pub fn since_unanswered() -> Label {
+    Label::new("?", "NO-ANSWER", Tone::Warn)
 }
 
 /// The weight of a finding.

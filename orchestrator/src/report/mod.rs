@@ -4,18 +4,21 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod harmless;
+pub(crate) mod harmless;
 mod html;
 mod junit;
-mod labels;
+pub(crate) mod labels;
 mod markdown;
 pub mod model;
-mod numbers;
+pub(crate) mod numbers;
 mod terminal;
-mod view;
+mod versions;
+pub(crate) mod view;
 
+pub(crate) use harmless::harmless;
 pub use html::html;
 pub use junit::junit;
+pub(crate) use markdown::escape as markdown_text;
 pub use markdown::markdown;
 pub use model::Report;
-pub use terminal::terminal;
+pub use terminal::{since_terminal, terminal};

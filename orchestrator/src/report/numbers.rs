@@ -208,7 +208,7 @@ pub fn step(step: &MetricStep) -> String {
 /// The function that gained or lost most, `migrate_vma_collect_pmd +165`; `None` when nobody counted.
 pub fn main_function(row: &MetricComparison) -> Option<String> {
     let function = row.functions.first()?;
-    Some(format!("{} {}", function.function, delta(function.patched - function.base)))
+    Some(format!("{function} {}", delta(function.patched - function.base)))
 }
 
 /// A difference of costs with its sign.

@@ -1,13 +1,14 @@
 //! The report on a terminal: verdict first, then what a person has to know to act.
 
 mod metrics;
+mod since;
 
-use super::harmless::harmless;
+use super::harmless::{harmless, harmless_text};
 use super::labels::{self, Label, Tone};
-use super::model::{Report, TreeInfo};
+use super::model::{Previous, Report, TreeInfo};
 use super::view;
 use crate::term::Styles;
-use crate::term::text::{count, duration, pad, truncate, width, wrap};
+use crate::term::text::{count, duration, pad, truncate, visible, width, wrap};
 use crate::words::{Evidence, Finding};
 
 /// Findings shown in full; the others are counted.
@@ -25,6 +26,7 @@ pub fn terminal(report: &Report, columns: usize, styles: &Styles) -> String {
     let mut page = Page { out: String::new(), columns: columns.max(40), styles: *styles };
     head(&mut page, &report);
     findings(&mut page, &report);
+    since::since(&mut page, &report);
     builds(&mut page, &report);
     test_tables(&mut page, &report);
     metrics::metrics(&mut page, &report);
@@ -35,6 +37,16 @@ pub fn terminal(report: &Report, columns: usize, styles: &Styles) -> String {
         page.line("");
         verdict(&mut page, &report);
     }
+    page.out
+}
+
+/// What changed from one run to another, as text of at most `columns` columns.
+pub fn since_terminal(previous: &Previous, title: &str, columns: usize, styles: &Styles) -> String {
+    let previous = harmless_text(previous);
+    let mut page = Page { out: String::new(), columns: columns.max(40), styles: *styles };
+    let title = page.styles.strong(visible(title));
+    page.line(&title);
+    since::body(&mut page, &previous);
     page.out
 }
 
@@ -103,10 +115,19 @@ fn head(page: &mut Page, report: &Report) {
         text.push_str(&format!(", a port of <{}>", upstream.message_id));
     }
     page.field("series", &text);
+    if let Some(posting) = &series.posting {
+        page.field("posted", posting.url.as_deref().unwrap_or(&posting.source));
+        if !posting.summary().is_empty() {
+            page.field("", &posting.summary());
+        }
+    }
     for tree in &report.trees {
         page.field("tree", &tree_text(tree));
         for skipped in &tree.skipped_sources {
             page.field("", &format!("skipped: {skipped}"));
+        }
+        for line in tree.base.iter().flat_map(view::base_lines) {
+            page.field("", &line);
         }
         for note in &tree.notes {
             page.field("", note);

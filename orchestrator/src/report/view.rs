@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::labels::{self, Label};
 use super::model::{BuildCell, KconfigInfo, Report, TestRow, TestTable};
-use crate::words::{Change, Finding, Revision, Severity};
+use crate::words::{BaseChoice, BlobMatch, Change, Finding, PrerequisiteState, Revision, Severity, TreeBase};
 
 /// The builds of one tree: kconfigs down, revisions across.
 pub struct Grid<'a> {
@@ -301,6 +301,39 @@ pub fn place(finding: &Finding) -> Vec<&str> {
     place
 }
 
+/// The base of a tree: which commit and why, and what became of what the series builds on. One line, or a few where it
+/// builds on something.
+pub fn base_lines(base: &TreeBase) -> Vec<String> {
+    let commit = short_id(&base.commit);
+    let blobs = match (&base.blobs, base.chosen) {
+        // There the reason tells the numbers.
+        (None, _) | (Some(_), BaseChoice::Blobs) => String::new(),
+        (Some(BlobMatch { matched, asked }), BaseChoice::BaseCommit | BaseChoice::Named | BaseChoice::TreeList) => {
+            format!("; {matched} of {asked} blobs matched")
+        }
+    };
+    let mut lines = vec![format!("base {commit} ({}): {}{blobs}", labels::word(&base.chosen), base.why)];
+    lines.extend(base.prerequisites.iter().map(|one| {
+        let what = match &one.state {
+            PrerequisiteState::InBase { commit: Some(commit) } => format!("in the base as {}", short_id(commit)),
+            PrerequisiteState::InBase { commit: None } => "in the base already".to_owned(),
+            PrerequisiteState::Applied { patches, from } => {
+                format!("applied below the series ({}; from {from})", patches.join("; "))
+            }
+            PrerequisiteState::Unmet { why } => format!("MISSING: {why}"),
+        };
+        let name: Vec<&str> = one.name.split(' ').map(short_id).collect();
+        format!("{}: {what}", name.join(" "))
+    }));
+    lines
+}
+
+/// The first digits of an id of git; any other word as it is.
+fn short_id(word: &str) -> &str {
+    let is_id = word.len() == 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { &word[..12] } else { word }
+}
+
 /// Numbers of problems and notices.
 pub fn weigh(report: &Report) -> (usize, usize) {
     let problems = report.findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
@@ -318,6 +351,7 @@ pub fn changes(report: &Report) -> Vec<(Change, Label)> {
 mod tests {
     use super::*;
     use crate::report::fixtures;
+    use crate::words::Prerequisite;
 
     #[test]
     fn names_of_tests_come_apart() {
@@ -338,6 +372,34 @@ mod tests {
         assert_eq!(names(&tests, 9), "s.f.v.{a, b}, s.f.w.a, x, y");
         assert_eq!(names(&tests, 1), "s.f.v.a, and 4 more");
         assert_eq!(names(&[], 1), "");
+    }
+
+    #[test]
+    fn a_base_is_told_in_a_line_and_each_prerequisite_in_another() {
+        let one = |name: &str, state| Prerequisite { name: name.into(), state };
+        let (commit, patches) = (Some("d".repeat(40)), vec!["mm: a".into(), "mm: b".into()]);
+        let mut base = TreeBase {
+            commit: "c".repeat(40),
+            chosen: BaseChoice::BaseCommit,
+            why: "the series names it".into(),
+            blobs: Some(BlobMatch { matched: 3, asked: 4 }),
+            prerequisites: vec![
+                one(&format!("a: {}", "e".repeat(40)), PrerequisiteState::InBase { commit }),
+                one("b", PrerequisiteState::Applied { patches, from: "p.mbox".into() }),
+                one("c", PrerequisiteState::Unmet { why: "it is nowhere".into() }),
+            ],
+        };
+        assert_eq!(
+            base_lines(&base),
+            [
+                "base cccccccccccc (base-commit): the series names it; 3 of 4 blobs matched",
+                "a: eeeeeeeeeeee: in the base as dddddddddddd",
+                "b: applied below the series (mm: a; mm: b; from p.mbox)",
+                "c: MISSING: it is nowhere",
+            ]
+        );
+        (base.chosen, base.why) = (BaseChoice::Blobs, "3 of 4 blobs fit".into());
+        assert_eq!(base_lines(&base)[0], "base cccccccccccc (blobs): 3 of 4 blobs fit");
     }
 
     #[test]

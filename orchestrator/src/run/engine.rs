@@ -13,16 +13,21 @@ use super::booter::{Booted, Booter};
 use super::builds::{BuildStage, Made};
 use super::context::Own;
 use super::examine::{Examined, examine};
+use super::flake_past::FlakePast;
 use super::forecast::{measured_boots, plain_boots};
 use super::history::History;
 use super::host_accel::HostAccel;
 use super::measure::{Measurement, metric_names};
 use super::metric_past::MetricPast;
 use super::plan::{Expected, Plan};
+use super::previous::{self, Told, Which};
 use super::trees::{Prepared, prepare};
-use super::{Context, EventLog, LOG_FORMAT, Options, RunFolder, index, read_events, recorder, summary};
+use super::{
+    BasePlan, Context, EventLog, LOG_FORMAT, Options, RunFolder, bases, index, read_events, recorder, summary,
+};
 use crate::build;
 use crate::config::Home;
+use crate::known::KnownIssues;
 use crate::lab;
 use crate::report::{self, Report};
 use crate::term::Live;
@@ -147,6 +152,8 @@ pub async fn execute(
     let matrix = build::matrix(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
     let kconfigs = select(&matrix, &folder.options)?;
     let catalogue = crate::tree::catalogue(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
+    let results = folder.path().parent().unwrap_or(folder.path());
+    let known = KnownIssues::read(results).map_err(|error| RunError::Input(error.to_string()))?;
     let live = Arc::new(Mutex::new(Some(live)));
     let watcher = live.clone();
     let (events, log_trouble) = recorder::sink(EventLog::open(&log_path).map_err(trouble)?, move |event| {
@@ -168,26 +175,40 @@ pub async fn execute(
         command: folder.command.clone(),
         resumed: !before.is_empty(),
     });
-    let results = folder.path().parent().unwrap_or(folder.path());
     let past = match folder.options.clocks.is_empty() {
         true => MetricPast::default(),
         false => MetricPast::read(results, &folder.run),
     };
+    let flakes = FlakePast::read(results, &folder.run);
     let plan = Plan::new(History::read(results, &folder.run), events.clone());
+    let mut plans = Vec::new();
     for tree in &folder.trees {
+        plans.push(bases::choose_tree(&context, tree.clone(), &catalogue).await);
+    }
+    for tree in &plans {
         let patches = tree.series.as_ref().map_or(0, |series| series.patches.len());
         plan.guess(&tree.tree.name(), patches, &kconfigs, folder.options.no_boot);
     }
     plan.say();
     let accel = Arc::new(HostAccel::default());
     let mut trees = Vec::new();
-    for tree in &folder.trees {
-        let span = tracing::debug_span!("prepare", tree = tree.tree.name());
-        let prepared = prepare(&context, tree, &catalogue).instrument(span).await;
-        if !matches!(prepared, Prepared::Ready { .. }) {
-            plan.give_up(&tree.tree.name());
+    for index in 0..plans.len() {
+        let tree = &plans[index];
+        let name = tree.tree.name();
+        let span = tracing::debug_span!("prepare", tree = name);
+        let (prepared, settled) = prepare(&context, tree, &catalogue).instrument(span).await;
+        if let Some(settled) = settled {
+            plans[index].base = BasePlan::Settled(settled);
+            folder.write_plan(&plans).map_err(trouble)?;
         }
-        trees.push(test_tree(&context, prepared, &kconfigs, &accel, &plan, &past).await?);
+        if !matches!(prepared, Prepared::Ready { .. }) {
+            plan.give_up(&name);
+        }
+        let mut tested = test_tree(&context, prepared, &kconfigs, &accel, &plan, &past).await?;
+        for examined in &mut tested.examined {
+            flakes.look_at(&name, &examined.kconfig, &mut examined.comparisons);
+        }
+        trees.push(tested);
     }
     let inputs = summary::Inputs {
         context: &context,
@@ -196,13 +217,22 @@ pub async fn execute(
         matrix: &matrix,
         accel: accel.get(),
         past: &past,
+        known: &known,
         resumed: !before.is_empty(),
         interrupted: cancel.is_cancelled(),
         wall_before_ms: wall_before(&before),
         wall_ms: millis(start),
         notes: notes(&read_events(&log_path).map_err(trouble)?),
     };
-    let report = summary::report(&inputs).await;
+    let mut report = summary::report(&inputs).await;
+    if !cancel.is_cancelled() {
+        let now = folder.with_trees(plans);
+        let told = Told { folder: &now, report: &report };
+        match previous::since(told, Which::EarlierVersion, &places.cache, &cancel).await {
+            Ok(previous) => report.previous = previous,
+            Err(error) => context.note(format!("earlier runs of the series could not be read: {error}")),
+        }
+    }
     for finding in &report.findings {
         events(Event::Found { finding: Box::new(finding.clone()) });
     }

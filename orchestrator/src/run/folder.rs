@@ -14,7 +14,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{Options, TreeArgument};
+use super::{BasePlan, Options, TreeArgument};
 use crate::words::Series;
 
 /// Version of the layout above and of `run.json`.
@@ -73,6 +73,9 @@ pub struct TreePlan {
     /// The series as it was read when the run began (a port may differ from tree to tree), or why there is none for
     /// this tree.
     pub series: Result<Series, String>,
+    /// Which commit of the tree the series goes on.
+    #[serde(default)]
+    pub base: BasePlan,
 }
 
 /// A run's folder.
@@ -135,20 +138,33 @@ impl RunFolder {
             trees,
             path,
         };
-        let contents = Contents {
-            format: FORMAT,
-            run: folder.run.clone(),
-            started: folder.started.clone(),
-            command: folder.command.clone(),
-            options: folder.options.clone(),
-            trees: folder.trees.clone(),
-        };
-        folder.write("run.json", serde_json::to_string_pretty(&contents).map_err(std::io::Error::other)?.as_bytes())?;
+        folder.write_plan(&folder.trees)?;
         let link = results.join(format!(".latest.{}", std::process::id()));
         let _ = fs_err::remove_file(&link);
         fs_err::os::unix::fs::symlink(&folder.run, &link)?;
         fs_err::rename(&link, results.join("latest"))?;
         Ok(folder)
+    }
+
+    /// The same run with these trees: what was chosen while it was at work.
+    pub fn with_trees(&self, trees: Vec<TreePlan>) -> RunFolder {
+        RunFolder { trees, ..self.clone() }
+    }
+
+    /// Writes `run.json` with these trees: what was chosen is kept, so that a resumed run stays with it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_plan(&self, trees: &[TreePlan]) -> std::io::Result<()> {
+        let contents = Contents {
+            format: FORMAT,
+            run: self.run.clone(),
+            started: self.started.clone(),
+            command: self.command.clone(),
+            options: self.options.clone(),
+            trees: trees.to_vec(),
+        };
+        self.write("run.json", serde_json::to_string_pretty(&contents).map_err(std::io::Error::other)?.as_bytes())
     }
 
     /// Opens the run called `name`: a run id, an unambiguous beginning of one, or `latest`.

@@ -2,8 +2,10 @@
 
 use super::board::{bootable, same_artefacts};
 use super::booter::{Booter, Want};
+use super::measure::{WANTED, wall_boot};
 use super::plan::Expected;
 use crate::lab::Selection;
+use crate::stats;
 use crate::words::{BuildRecord, Clock, Kconfig, UnitKind, boot_unit};
 
 /// The pairs of kernel and selftests that are booted in any case; repeats come on top when something is suspect.
@@ -37,7 +39,8 @@ pub async fn plain_boots(
     boots
 }
 
-/// The boots that measure both kernels, as units, with what is known of them.
+/// The boots that measure both kernels, as units, with what is known of them. On the wall clock those up to the first
+/// look at the numbers; more come on top when these do not decide.
 pub async fn measured_boots(
     booter: &Booter,
     kconfig: &Kconfig,
@@ -51,13 +54,26 @@ pub async fn measured_boots(
     }
     let selection = Selection { only: metrics, ..Selection::default() };
     let mut boots = Vec::new();
-    for build in [base, patched] {
-        let (kernel, selftests) = (build, build);
-        let want =
-            Want { kconfig, kernel, selftests, selection: &selection, clock: Some(clock), repetition: 0, purpose: "" };
-        boots.push(Expected { unit: booter.unit(want), kind: UnitKind::Boot, known: booter.knows(want).await });
+    for (repetition, purpose) in repetitions(clock) {
+        for build in [base, patched] {
+            let (kernel, selftests, purpose) = (build, build, purpose.as_str());
+            let clock = Some(clock);
+            let want = Want { kconfig, kernel, selftests, selection: &selection, clock, repetition, purpose };
+            boots.push(Expected { unit: booter.unit(want), kind: UnitKind::Boot, known: booter.knows(want).await });
+        }
     }
     boots
+}
+
+/// The boots of one side, told apart by number and purpose.
+fn repetitions(clock: Clock) -> Vec<(u32, String)> {
+    match clock {
+        Clock::Instructions => vec![(0, String::new())],
+        Clock::Wall => {
+            let boots = stats::next_boots(0, &[], WANTED).unwrap_or_default();
+            (0..boots as u32).map(|repetition| (repetition, wall_boot(repetition))).collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +81,13 @@ mod tests {
     use super::*;
     use crate::run::testing::build;
     use crate::words::BuildOutcome;
+
+    #[test]
+    fn the_wall_clock_needs_several_boots_of_a_side() {
+        assert_eq!(repetitions(Clock::Instructions), [(0, String::new())]);
+        let wall = repetitions(Clock::Wall);
+        assert_eq!((wall.len(), &wall[7]), (8, &(7, "boot-8".to_owned())));
+    }
 
     #[test]
     fn only_what_differs_is_booted() {

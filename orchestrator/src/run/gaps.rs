@@ -6,6 +6,7 @@ use super::engine::TreeResult;
 use super::examine::{Examined, records};
 use super::trees::Prepared;
 use crate::report::model::{BaseHealth, NotCovered};
+use crate::term::text::count;
 use crate::words::{BootEnd, BuildOutcome, Change, Evidence, Profile, TestComparison, Verdict};
 
 /// Tests named in one entry; more are only counted.
@@ -39,10 +40,10 @@ pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
     for examined in &result.examined {
         let kconfig = Some(examined.kconfig.as_str());
         for (why, tests) in by_reason(examined, Change::NotCovered) {
-            gap(kconfig, format!("{} tests", tests.len()), format!("skipped: {why}"), named(tests));
+            gap(kconfig, count(tests.len() as u64, "test"), format!("skipped: {why}"), named(tests));
         }
         for (why, tests) in by_reason(examined, Change::Unknown) {
-            gap(kconfig, format!("{} tests", tests.len()), format!("no answer: {why}"), named(tests));
+            gap(kconfig, count(tests.len() as u64, "test"), format!("no answer: {why}"), named(tests));
         }
         if let Some(why) = examined.boots().find_map(|boot| boot.record.log_checked.as_ref().err()) {
             gap(kconfig, "the kernel log".to_owned(), why.clone(), Vec::new());
@@ -58,11 +59,11 @@ pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
         for (why, tests) in by_reason(measured, Change::NotCovered) {
             let tests: Vec<String> = tests.into_iter().filter(neither).collect();
             if !tests.is_empty() {
-                gap(kconfig, format!("{} metrics", tests.len()), format!("skipped: {why}"), named(tests));
+                gap(kconfig, count(tests.len() as u64, "metric"), format!("skipped: {why}"), named(tests));
             }
         }
         for (why, tests) in by_reason(measured, Change::Unknown) {
-            gap(kconfig, format!("{} metrics", tests.len()), format!("no answer: {why}"), named(tests));
+            gap(kconfig, count(tests.len() as u64, "metric"), format!("no answer: {why}"), named(tests));
         }
     }
     gaps
@@ -94,7 +95,7 @@ pub fn unmeasured(result: &TreeResult) -> Vec<String> {
         if measured.metrics.is_empty() && !skipped {
             open.push(format!("{name} gave no reading"));
         } else if unknown > 0 {
-            open.push(format!("{name}: {unknown} metrics gave no answer"));
+            open.push(format!("{name}: {} gave no answer", count(unknown as u64, "metric")));
         }
     }
     open

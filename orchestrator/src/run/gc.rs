@@ -1,4 +1,5 @@
-//! Removing what old runs left: run folders, results by key, old bases of trees, and on demand build folders and trees.
+//! Removing what old runs left: run folders, results by key and what was made beside them, old bases of trees, and on
+//! demand build folders and trees.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -7,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::{RunFolder, read_events};
+use crate::lab;
 use crate::tree::{self, Pruned, TreeError};
 use crate::words::Event;
 
@@ -26,7 +28,7 @@ pub struct Budget {
 /// What is no result stays this long: somebody may still be at work on it.
 const LEFTOVER: Duration = Duration::from_secs(86_400);
 
-/// Removes what the budget does not keep and gives each removed folder with its size in bytes. Runs that a process
+/// Removes what the budget does not keep and gives each removed folder or file with its size in bytes. Runs that a process
 /// works on, and everything that kept runs refer to, stay.
 ///
 /// # Errors
@@ -63,6 +65,18 @@ pub fn collect(
             }
         }
     }
+    for kind in ["symbols", "plugins", "programs"] {
+        for (path, name) in files(&cache.join(kind))? {
+            // They are made again within a second, and a guest has read them when it is up.
+            let is_old = match is_leftover(&name) {
+                true => age(&path)? >= LEFTOVER,
+                false => !busy && !is_needed(&name, &used) && age(&path)? >= old,
+            };
+            if is_old {
+                doomed.push(path);
+            }
+        }
+    }
     if budget.all && !busy {
         for kind in ["work", "trees"] {
             doomed.extend(entries(&cache.join(kind))?.into_iter().map(|(path, _)| path));
@@ -70,9 +84,12 @@ pub fn collect(
     }
     let mut removed = Vec::new();
     for path in doomed {
-        let bytes = tree::folder_size(&path)?;
-        if !budget.dry_run {
-            fs_err::remove_dir_all(&path)?;
+        let metadata = fs_err::symlink_metadata(&path)?;
+        let bytes = if metadata.is_dir() { tree::folder_size(&path)? } else { metadata.len() };
+        match (budget.dry_run, metadata.is_dir()) {
+            (true, _) => {}
+            (false, true) => fs_err::remove_dir_all(&path)?,
+            (false, false) => fs_err::remove_file(&path)?,
         }
         removed.push((path, bytes));
     }
@@ -115,6 +132,13 @@ fn is_leftover(name: &str) -> bool {
     name.starts_with('.') || name.ends_with(".infra")
 }
 
+/// Whether a file that was made for builds and boots is still wanted: the symbol table of a build that a kept run used,
+/// and the programs that this version of ours brings along.
+fn is_needed(name: &str, used: &BTreeSet<String>) -> bool {
+    let of_build = name.split_once('-').is_some_and(|(key, _)| used.contains(key));
+    of_build || [lab::plugin_file(), lab::bench_file()].iter().any(|own| own == name)
+}
+
 /// Keys of the results that a run made or took.
 fn keys(run: &RunFolder) -> std::io::Result<Vec<String>> {
     let log = run.path().join("events.jsonl");
@@ -134,13 +158,23 @@ fn keys(run: &RunFolder) -> std::io::Result<Vec<String>> {
     Ok(read_events(&log)?.into_iter().filter_map(key).collect())
 }
 
+/// Folders in a folder of the cache.
 fn entries(dir: &Utf8Path) -> std::io::Result<Vec<(Utf8PathBuf, String)>> {
+    listed(dir, std::fs::FileType::is_dir)
+}
+
+/// Files in a folder of the cache.
+fn files(dir: &Utf8Path) -> std::io::Result<Vec<(Utf8PathBuf, String)>> {
+    listed(dir, std::fs::FileType::is_file)
+}
+
+fn listed(dir: &Utf8Path, kind: fn(&std::fs::FileType) -> bool) -> std::io::Result<Vec<(Utf8PathBuf, String)>> {
     match dir.read_dir_utf8() {
         Ok(entries) => {
             let mut list = Vec::new();
             for entry in entries {
                 let entry = entry?;
-                if entry.file_type()?.is_dir() {
+                if kind(&entry.file_type()?) {
                     list.push((entry.path().to_owned(), entry.file_name().to_owned()));
                 }
             }
@@ -191,6 +225,49 @@ mod tests {
         collect(&results, &cache, &budget).unwrap();
         assert!(!old.path().exists() && kept.path().exists());
         assert!(!cache.join("builds/one").exists() && cache.join("builds/two").exists());
+    }
+
+    #[test]
+    fn tables_and_programs_that_nobody_needs_go_when_they_are_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let (results, cache) = (root.join("results"), root.join("cache"));
+        let kept = testing::run_folder(&results, "a");
+        let mut log = super::super::EventLog::open(&kept.path().join("events.jsonl")).unwrap();
+        log.append(&testing::unit_ended("one")).unwrap();
+        let day = Duration::from_secs(86_400);
+        let (plugin, bench) = (lab::plugin_file(), lab::bench_file());
+        let all = [
+            ("symbols/one-2.txt", 30),
+            ("symbols/two-2.txt", 30),
+            ("symbols/three-2.txt", 1),
+            ("symbols/.tmpdead", 2),
+            ("symbols/.tmpalive", 0),
+            (&*format!("plugins/{plugin}"), 30),
+            ("plugins/other.so", 30),
+            (&*format!("programs/{bench}"), 30),
+            ("programs/hmm-bench-other", 30),
+        ];
+        for (name, days) in all {
+            let path = cache.join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(&path, "12345").unwrap();
+            std::fs::File::open(&path).unwrap().set_modified(SystemTime::now() - days * day).unwrap();
+        }
+        let budget = Budget { keep_runs: 1, days: 14, all: false, dry_run: true };
+        let gone = |budget: &Budget| -> Vec<(String, u64)> {
+            let removed = collect(&results, &cache, budget).unwrap();
+            removed.into_iter().map(|(path, bytes)| (path.strip_prefix(&cache).unwrap().to_string(), bytes)).collect()
+        };
+        let expected = ["symbols/.tmpdead", "symbols/two-2.txt", "plugins/other.so", "programs/hmm-bench-other"]
+            .map(|name| (name.to_owned(), 5));
+        assert_eq!(gone(&budget), expected);
+        assert!(all.iter().all(|(name, _)| cache.join(name).exists()), "a dry run removes nothing");
+        assert_eq!(gone(&Budget { dry_run: false, ..budget.clone() }), expected);
+        for (name, _) in all {
+            assert_eq!(cache.join(name).exists(), !expected.iter().any(|(gone, _)| gone == name), "{name}");
+        }
+        assert_eq!(gone(&budget), []);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::words::{
 };
 
 /// Smallest change that the wall clock is asked to show, relative to the base.
-const WANTED: f64 = 0.02;
+pub const WANTED: f64 = 0.02;
 
 /// Where and what to measure.
 #[derive(Clone, Copy)]
@@ -147,7 +147,7 @@ impl Measurement<'_> {
             let order = stats::interleaved(goal, seed);
             for (place, kernel) in order.into_iter().enumerate().skip(2 * made) {
                 let repetition = place as u32 / 2;
-                let purpose = format!("boot-{}", repetition + 1);
+                let purpose = wall_boot(repetition);
                 let (build, boots) = match kernel {
                     Kernel::Base => (base, &mut examined.base),
                     Kernel::Patched => (&tip, &mut patched),
@@ -237,6 +237,7 @@ impl Measurement<'_> {
             let metric = &mut examined.metrics[at];
             if let Some(attribution) = attribution(&metric.metric, &known[&0], &known[&tip]) {
                 metric.note = metric.note.take().or_else(|| attribution.note());
+                metric.inlined_apart = attribution.inlined_apart;
                 metric.functions = attribution.functions;
             }
         }
@@ -272,14 +273,19 @@ impl Measurement<'_> {
             Clock::Instructions => job.boot(&build, &build, &job.plain, 0, "").await,
             Clock::Wall => {
                 let mut all = Vec::new();
-                for repetition in 0..boots {
-                    let purpose = format!("boot-{}", repetition + 1);
-                    all.extend(job.boot(&build, &build, &job.plain, repetition as u32, &purpose).await);
+                for repetition in 0..boots as u32 {
+                    let purpose = wall_boot(repetition);
+                    all.extend(job.boot(&build, &build, &job.plain, repetition, &purpose).await);
                 }
                 all
             }
         }
     }
+}
+
+/// What a boot on the wall clock is for: its number among those of one revision, from 0.
+pub fn wall_boot(repetition: u32) -> String {
+    format!("boot-{}", repetition + 1)
 }
 
 /// All metrics of each boot of a revision.

@@ -129,6 +129,7 @@ mod tests {
             patched: side(base + 1.0),
             effect: None,
             functions: Vec::new(),
+            inlined_apart: false,
             steps: Vec::new(),
             note: None,
         }

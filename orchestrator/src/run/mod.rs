@@ -3,6 +3,8 @@
 //! A run is a folder below `results/`. Its event log is the truth about what happened; results themselves are kept by
 //! content key in the cache, so that a resumed or repeated run does nothing twice.
 
+mod base_plan;
+mod bases;
 mod board;
 mod booter;
 mod boots;
@@ -11,6 +13,7 @@ mod context;
 pub mod debug_log;
 mod engine;
 mod examine;
+mod flake_past;
 mod folder;
 mod forecast;
 mod gaps;
@@ -25,6 +28,8 @@ mod measure;
 mod metric_past;
 mod options;
 mod plan;
+mod posted_stock;
+pub mod previous;
 mod recorder;
 mod summary;
 #[cfg(test)]
@@ -34,8 +39,10 @@ mod trees;
 mod uncompiled;
 mod verdict;
 
+pub use base_plan::{BasePlan, SettledBase};
 pub use context::Context;
 pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
+pub use flake_past::{FlakePast, TestsOfRun};
 pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};
 pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};
 pub use options::{Options, TreeArgument};

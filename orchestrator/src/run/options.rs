@@ -73,6 +73,12 @@ pub struct Options {
     /// Ask the trees' sources for a newer state first.
     #[serde(default)]
     pub refresh: bool,
+    /// Files and folders with patches that the series builds on.
+    #[serde(default)]
+    pub prerequisites: Vec<Utf8PathBuf>,
+    /// True when it does only what one finding of another run needs.
+    #[serde(default)]
+    pub reproduces: bool,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

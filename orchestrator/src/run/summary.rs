@@ -15,11 +15,12 @@ use super::trees::Prepared;
 use super::uncompiled;
 use crate::build;
 use crate::compare;
+use crate::known::KnownIssues;
 use crate::lab::AccelChoice;
 use crate::report::model::{
-    AppliedPatch, BootRow, BuildCell, BuildCoverage, Coverage, CrossResult, KconfigInfo, PatchInfo, Report, RunInfo,
-    RunVerdict, SCHEMA, SeriesInfo, Side, SideCoverage, StageTiming, TestCoverage, TestRow, TestTable, Timing,
-    TreeInfo, UpstreamInfo,
+    AppliedPatch, BootRow, BuildCell, BuildCoverage, Coverage, CrossResult, KconfigInfo, PatchInfo, PostingInfo,
+    Report, RunInfo, RunVerdict, SCHEMA, SeriesInfo, Side, SideCoverage, StageTiming, TestCoverage, TestRow, TestTable,
+    Timing, TrailerInfo, TreeInfo, UpstreamInfo, VersionInfo,
 };
 use crate::words::{BootRecord, BuildOutcome, Kconfig, Kind, Rate, Series, TestComparison, UnitKind, Verdict};
 
@@ -37,6 +38,8 @@ pub struct Inputs<'a> {
     pub accel: Option<&'a AccelChoice>,
     /// What metrics cost in earlier runs.
     pub past: &'a MetricPast,
+    /// Findings that a person has explained.
+    pub known: &'a KnownIssues,
     /// Whether an earlier process began it.
     pub resumed: bool,
     /// Whether the user stopped it.
@@ -54,6 +57,7 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
     let context = inputs.context;
     let judged: Vec<judge::Judged> = inputs.trees.iter().map(|tree| judge::judge(context, tree)).collect();
     let mut findings: Vec<_> = judged.iter().flat_map(|judged| judged.findings.clone()).collect();
+    let expired = inputs.known.apply(day(&context.folder.started), &mut findings);
     findings.sort_by_key(|finding| finding.severity);
     for (index, finding) in findings.iter_mut().enumerate() {
         finding.reproduce = format!("orchestrator reproduce {} {}", context.folder.run, index + 1);
@@ -78,11 +82,19 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
         metrics: measured().flat_map(|measured| measured.metrics.clone()).collect(),
         walks: measured().flat_map(|measured| measured.walks.clone()).collect(),
         metric_history: Vec::new(),
+        previous: None,
     };
+    report.run.notes.extend(expired);
     let name = report.series.name.clone();
     report.metric_history = inputs.past.with(&context.folder.run, &name, &report.metrics);
     (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.interrupted);
     report
+}
+
+/// The day on which a run began, by its folder.
+fn day(started: &str) -> jiff::civil::Date {
+    // The program wrote it; what is no time is before every issue's end.
+    started.parse::<jiff::Timestamp>().map_or(jiff::civil::Date::MIN, |at| at.to_zoned(jiff::tz::TimeZone::UTC).date())
 }
 
 fn series(series: Option<&Series>) -> SeriesInfo {
@@ -95,6 +107,7 @@ fn series(series: Option<&Series>) -> SeriesInfo {
             upstream: None,
             port: false,
             notes: Vec::new(),
+            posting: None,
         };
     };
     let patches = series.patches.iter().map(|patch| PatchInfo {
@@ -115,11 +128,26 @@ fn series(series: Option<&Series>) -> SeriesInfo {
         }),
         port: series.upstream.is_some(),
         notes: series.notes.clone(),
+        posting: series.posting.as_ref().map(|posting| PostingInfo {
+            source: posting.source.clone(),
+            url: posting.url.clone(),
+            versions: posting
+                .versions
+                .iter()
+                .map(|version| VersionInfo { version: version.version, message_id: version.message_id.clone() })
+                .collect(),
+            trailers: posting
+                .trailers
+                .iter()
+                .map(|trailer| TrailerInfo { patch: trailer.patch, trailer: trailer.trailer.clone() })
+                .collect(),
+            rerolled: posting.rerolled.clone(),
+        }),
     }
 }
 
 fn tree_info(result: &TreeResult) -> TreeInfo {
-    let (tree, applied, notes) = match &result.prepared {
+    let (tree, base, applied, notes) = match &result.prepared {
         Prepared::Unavailable { name, reason } => {
             return TreeInfo {
                 name: name.clone(),
@@ -130,16 +158,17 @@ fn tree_info(result: &TreeResult) -> TreeInfo {
                 error: Some(reason.clone()),
                 applied: Vec::new(),
                 notes: Vec::new(),
+                base: None,
             };
         }
-        Prepared::Rejected { tree, .. } => (tree, Vec::new(), Vec::new()),
-        Prepared::Ready { tree, series, revisions, notes } => {
+        Prepared::Rejected { tree, base, .. } => (tree, base.clone(), Vec::new(), Vec::new()),
+        Prepared::Ready { tree, base, series, revisions, notes } => {
             let applied = series.patches.iter().zip(revisions.iter().skip(1)).map(|(patch, revision)| AppliedPatch {
                 number: patch.number,
                 subject: patch.subject.clone(),
                 commit: revision.commit.clone(),
             });
-            (tree, applied.collect(), notes.clone())
+            (tree, Some(base.clone()), applied.collect(), notes.clone())
         }
     };
     TreeInfo {
@@ -151,6 +180,7 @@ fn tree_info(result: &TreeResult) -> TreeInfo {
         error: None,
         applied,
         notes,
+        base: base.map(|base| *base),
     }
 }
 

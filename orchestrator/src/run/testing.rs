@@ -33,6 +33,8 @@ pub(crate) fn options() -> Options {
         clocks: Vec::new(),
         fresh: false,
         refresh: false,
+        prerequisites: Vec::new(),
+        reproduces: false,
         jobs: 1,
         guests: 1,
     }
@@ -40,7 +42,7 @@ pub(crate) fn options() -> Options {
 
 /// One tree with a series called `name`.
 pub(crate) fn plans(name: &str) -> Vec<TreePlan> {
-    vec![TreePlan { tree: TreeArgument::Name("t".into()), series: Ok(series(name, &[])) }]
+    vec![TreePlan { tree: TreeArgument::Name("t".into()), series: Ok(series(name, &[])), base: Default::default() }]
 }
 
 /// A new run folder.

@@ -1,11 +1,11 @@
 //! The tree stage: get each tree, vet the series, apply it.
 
-use super::{Context, TreeArgument, TreePlan, Unit};
+use super::{BasePlan, Context, SettledBase, TreeArgument, TreePlan, Unit, bases};
 use crate::compare::findings::Frame;
 use crate::series::{self, Refusal};
 use crate::tree::{self, ApplyError, Conflict, FetchOptions, TreeSpec};
 use crate::words::{
-    Evidence, Finding, FindingKind, Patch, RevisionCommit, Series, Severity, Tree, UnitKind, UnitOutcome,
+    Evidence, Finding, FindingKind, Patch, RevisionCommit, Series, Severity, Tree, TreeBase, UnitKind, UnitOutcome,
 };
 
 /// What became of a tree.
@@ -13,8 +13,10 @@ use crate::words::{
 pub enum Prepared {
     /// The series is on it.
     Ready {
-        /// The tree.
+        /// The tree, at the base with its prerequisites.
         tree: Tree,
+        /// The base and why that one.
+        base: Box<TreeBase>,
         /// The series for it.
         series: Box<Series>,
         /// Base, then each patch.
@@ -26,6 +28,8 @@ pub enum Prepared {
     Rejected {
         /// The tree.
         tree: Tree,
+        /// The base and why that one; `None` when it did not come to that.
+        base: Option<Box<TreeBase>>,
         /// Why.
         findings: Vec<Finding>,
     },
@@ -38,10 +42,14 @@ pub enum Prepared {
     },
 }
 
-/// Gets one tree and puts the series on it.
-pub async fn prepare(context: &Context, plan: &TreePlan, catalogue: &[TreeSpec]) -> Prepared {
+/// Gets one tree, chooses the base in it and puts the series on that. Gives also what was chosen, to be kept.
+pub async fn prepare(
+    context: &Context,
+    plan: &TreePlan,
+    catalogue: &[TreeSpec],
+) -> (Prepared, Option<Box<SettledBase>>) {
     let name = plan.tree.name();
-    let unavailable = |reason: String| Prepared::Unavailable { name: name.clone(), reason };
+    let unavailable = |reason: String| (Prepared::Unavailable { name: name.clone(), reason }, None);
     let series = match &plan.series {
         Ok(series) => series,
         Err(reason) => return unavailable(reason.clone()),
@@ -52,47 +60,82 @@ pub async fn prepare(context: &Context, plan: &TreePlan, catalogue: &[TreeSpec])
         Err(reason) => return unavailable(reason),
     };
     let work = Unit::start(&context.events, UnitKind::Fetch, format!("fetch/{name}"), 1);
-    // A run that is resumed stays on the base that it began with.
-    let refresh = context.options().refresh && !context.own.ended(&work.name);
-    let options = FetchOptions { refresh };
-    let fetched = tree::fetch(&spec, &context.cache, &work.name, options, &context.events, &context.cancel).await;
-    let tree = match fetched {
+    let tree = match fetched(context, plan, &spec, &work.name).await {
         Ok(tree) => tree,
-        Err(error) => {
-            work.end(UnitOutcome::Infra { reason: error.to_string() }, None);
-            return unavailable(error.to_string());
+        Err(reason) => {
+            work.end(UnitOutcome::Infra { reason: reason.clone() }, None);
+            return unavailable(reason);
+        }
+    };
+    if !refused.is_empty() {
+        work.end(UnitOutcome::Done, None);
+        let findings = refused.iter().map(|refusal| refusal_finding(&tree, series, refusal)).collect();
+        return (Prepared::Rejected { tree, base: None, findings }, None);
+    }
+    let (tree, settled) = match bases::settle(context, &plan.base, tree, series, &spec).await {
+        Ok((tree, settled)) => (tree, Box::new(settled)),
+        Err(reason) => {
+            work.end(UnitOutcome::Infra { reason: reason.clone() }, None);
+            return unavailable(reason);
         }
     };
     work.end(UnitOutcome::Done, None);
-    if !refused.is_empty() {
-        let findings = refused.iter().map(|refusal| refusal_finding(&tree, series, refusal)).collect();
-        return Prepared::Rejected { tree, findings };
-    }
+    let base = Box::new(settled.base.clone());
     let work = Unit::start(&context.events, UnitKind::Apply, format!("apply/{name}"), 1);
     match tree::apply(&tree, series, &context.cancel).await {
         Ok(applied) => {
             work.end(UnitOutcome::Done, None);
-            Prepared::Ready {
-                tree,
-                series: Box::new(series.clone()),
-                revisions: applied.revisions,
-                notes: applied.notes,
-            }
+            let (revisions, notes) = (applied.revisions, applied.notes);
+            let ready = Prepared::Ready { tree, base, series: Box::new(series.clone()), revisions, notes };
+            (ready, Some(settled))
         }
         Err(error) => {
             let reason = error.to_string();
             match conflict_finding(&tree, series, &error) {
                 Some(finding) => {
                     work.end(UnitOutcome::Failed { reason }, None);
-                    Prepared::Rejected { tree, findings: vec![finding] }
+                    let findings = vec![blame_missing(finding, &base)];
+                    (Prepared::Rejected { tree, base: Some(base), findings }, Some(settled))
                 }
                 None => {
                     work.end(UnitOutcome::Infra { reason: reason.clone() }, None);
-                    unavailable(reason)
+                    (Prepared::Unavailable { name: name.clone(), reason }, Some(settled))
                 }
             }
         }
     }
+}
+
+/// The tree from the cache or its sources. A run that has its base already takes it from the cache as it is.
+async fn fetched(context: &Context, plan: &TreePlan, spec: &TreeSpec, unit: &str) -> Result<Tree, String> {
+    let chosen = match &plan.base {
+        BasePlan::Picked(base) => Some(&base.commit),
+        BasePlan::Settled(settled) => Some(&settled.base.commit),
+        BasePlan::TreeList | BasePlan::Named | BasePlan::Best | BasePlan::Commit(_) => None,
+    };
+    if let Some(tree) = chosen.and_then(|commit| tree::held(spec, &context.cache, commit)) {
+        return Ok(tree);
+    }
+    let options = FetchOptions { refresh: context.options().refresh && chosen.is_none() };
+    let fetched = tree::fetch(spec, &context.cache, unit, options, &context.events, &context.cancel).await;
+    fetched.map_err(|error| error.to_string())
+}
+
+/// A patch that does not apply while something it builds on is missing: that is to blame, not the patch.
+fn blame_missing(mut finding: Finding, base: &TreeBase) -> Finding {
+    let missing = base.unmet();
+    if missing.is_empty() || finding.kind != FindingKind::ApplyFailed {
+        return finding;
+    }
+    let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    let what = if names.len() == 1 { "a prerequisite is missing" } else { "prerequisites are missing" };
+    finding.summary = format!("{what} ({}); without that, {}", names.join(", "), finding.summary);
+    finding.patch = None;
+    let reasons: Vec<String> = missing.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    let proof =
+        Evidence { what: "what the series builds on".to_owned(), source: String::new(), text: reasons.join("\n") };
+    finding.evidence.insert(0, proof);
+    finding
 }
 
 fn spec(tree: &TreeArgument, catalogue: &[TreeSpec]) -> Result<TreeSpec, String> {
@@ -191,6 +234,36 @@ fn conflict_in(frame: &Frame<'_>, conflict: &Conflict) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{BaseChoice, Prerequisite, PrerequisiteState};
+
+    #[test]
+    fn what_is_missing_is_to_blame_and_not_the_patch() {
+        let series = crate::compare::testing::frame_series(2);
+        let frame = Frame { tree: "linux-6.1", series: &series };
+        let mut base = TreeBase {
+            commit: "c".repeat(40),
+            chosen: BaseChoice::Named,
+            why: String::new(),
+            blobs: None,
+            prerequisites: vec![Prerequisite {
+                name: "prerequisite-change-id: flags:v2".into(),
+                state: PrerequisiteState::Unmet { why: "x.mbox does not have it".into() },
+            }],
+        };
+        let finding = |kind| frame.finding(kind, Severity::Problem, Some(2), "patch 2/2 does not apply".into());
+        let blamed = blame_missing(finding(FindingKind::ApplyFailed), &base);
+        assert_eq!(blamed.patch, None);
+        assert_eq!(
+            blamed.summary,
+            "a prerequisite is missing (prerequisite-change-id: flags:v2); without that, patch 2/2 does not apply"
+        );
+        assert_eq!(blamed.evidence[0].text, "prerequisite-change-id: flags:v2: x.mbox does not have it");
+        let refused = finding(FindingKind::PatchRefused);
+        assert_eq!(blame_missing(refused.clone(), &base), refused, "no base would mend that");
+        base.prerequisites[0].state = PrerequisiteState::InBase { commit: None };
+        let conflict = finding(FindingKind::ApplyFailed);
+        assert_eq!(blame_missing(conflict.clone(), &base), conflict);
+    }
 
     #[test]
     fn a_conflict_is_told_without_git_s_own_trouble() {

@@ -48,7 +48,8 @@ fn sources(record: &BuildRecord) -> Option<Vec<String>> {
         return nothing.then(Vec::new);
     };
     let text = fs_err::read_to_string(record.artefacts.dir.join(file)).ok()?;
-    Some(text.lines().map(str::to_owned).collect())
+    // Something was made, and it was not kbuild that wrote down of what.
+    (!text.is_empty()).then(|| text.lines().map(str::to_owned).collect())
 }
 
 /// Folders whose selftests some kconfig builds.

@@ -23,6 +23,8 @@ pub(super) struct Assembled {
     pub(super) prerequisite_changes: Vec<String>,
     pub(super) prerequisite_messages: Vec<String>,
     pub(super) patches: Vec<Patch>,
+    /// Numbers of the patches that were sent again by themselves.
+    pub(super) rerolled: Vec<usize>,
     pub(super) notes: Vec<String>,
 }
 
@@ -42,16 +44,20 @@ struct Group {
     unnumbered: Vec<Candidate>,
 }
 
-/// Puts a series together from mails in the order of their file.
+/// Puts a series together from mails in the order of their file: of `version` where one is asked for, else of the
+/// newest version there is.
 ///
 /// # Errors
 /// Every reason why the mails are not one complete series.
-pub(super) fn assemble(mails: Vec<Mail>) -> Result<Assembled, Vec<Refusal>> {
+pub(super) fn assemble(mails: Vec<Mail>, version: Option<u32>) -> Result<Assembled, Vec<Refusal>> {
     let mut notes = Vec::new();
-    let groups = sort_out(mails, &mut notes);
-    let group = choose(groups, &mut notes).map_err(|refusal| vec![refusal])?;
-    let Group { covers, numbered, unnumbered } = group;
     let mut refusals = Vec::new();
+    let groups = sort_out(mails, &mut notes, &mut refusals);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let (group, rerolled) = choose(groups, version, &mut notes).map_err(|refusal| vec![refusal])?;
+    let Group { covers, numbered, unnumbered } = group;
     let mut cover: Option<Candidate> = None;
     for candidate in covers {
         match &cover {
@@ -74,7 +80,7 @@ pub(super) fn assemble(mails: Vec<Mail>) -> Result<Assembled, Vec<Refusal>> {
         return Err(refusals);
     }
     let version = ordered.first().and_then(|(_, _, candidate)| candidate.mail.subject.version);
-    let mut assembled = Assembled { version, notes, ..Assembled::default() };
+    let mut assembled = Assembled { version, notes, rerolled, ..Assembled::default() };
     if let Some((_, _, first)) = ordered.first() {
         let lines = first.body.message.lines().chain(first.body.remarks.iter().map(String::as_str));
         trailers(lines, &mut assembled);
@@ -118,12 +124,17 @@ fn refusal(mail: &Mail, patch: usize, line: usize, what: impl Into<String>, reme
 }
 
 /// Groups covers and patches by version; notes what is neither.
-fn sort_out(mails: Vec<Mail>, notes: &mut Vec<String>) -> BTreeMap<u32, Group> {
+fn sort_out(mails: Vec<Mail>, notes: &mut Vec<String>, refusals: &mut Vec<Refusal>) -> BTreeMap<u32, Group> {
     let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
     for mail in mails {
         let subject = &mail.subject;
         if subject.reply {
             notes.push(format!("{} is a reply; set aside", name(&mail)));
+            continue;
+        }
+        if let Some(position) = &subject.odd_position {
+            let what = format!("\"{}\" is numbered {position}, and no series has so many patches", mail.subject.title);
+            refusals.push(refusal(&mail, 0, mail.origin.line, what, "correct the subject"));
             continue;
         }
         let body = body::parse(&mail.lines);
@@ -155,47 +166,132 @@ fn is_complete(group: &Group) -> bool {
     if total == 0 { !group.unnumbered.is_empty() } else { gaps(&present, total).is_empty() }
 }
 
-/// Picks the newest complete version; the only one when there is one.
-fn choose(mut groups: BTreeMap<u32, Group>, notes: &mut Vec<String>) -> Result<Group, Refusal> {
-    let nothing = |file: camino::Utf8PathBuf, what: String| Refusal {
+/// A cover letter of another version alone is no version to build, but it says that there is one.
+fn has_patches(group: &Group) -> bool {
+    !group.numbered.is_empty() || !group.unnumbered.is_empty()
+}
+
+/// Picks the version asked for, else the newest one. An older one never stands in for a newer one that is incomplete.
+/// Gives also the numbers of the patches that came as re-rolls.
+fn choose(
+    mut groups: BTreeMap<u32, Group>,
+    wanted: Option<u32>,
+    notes: &mut Vec<String>,
+) -> Result<(Group, Vec<usize>), Refusal> {
+    let pass = "pass the patches too, as an mbox of the whole thread or a folder written by git format-patch";
+    let nothing = |file: camino::Utf8PathBuf, what: String, remedy: String| Refusal {
         patch: 0,
         subject: String::new(),
         file,
         line: 0,
         what,
-        remedy: "pass the patches too, as an mbox of the whole thread or a folder written by git format-patch"
-            .to_owned(),
+        remedy,
     };
-    // A cover letter of another version alone is no version to choose.
-    let has_patches = |group: &Group| !group.numbered.is_empty() || !group.unnumbered.is_empty();
     if !groups.values().any(has_patches) {
         let cover = groups.values().flat_map(|group| &group.covers).next();
         return Err(match cover {
-            Some(cover) => {
-                nothing(cover.mail.origin.file.clone(), format!("only a cover letter is there: {}", name(&cover.mail)))
-            }
+            Some(cover) => nothing(
+                cover.mail.origin.file.clone(),
+                format!("only a cover letter is there: {}", name(&cover.mail)),
+                pass.to_owned(),
+            ),
             None => nothing(
                 camino::Utf8PathBuf::new(),
                 format!("no patch is there; {} mail(s) are something else", notes.len()),
+                pass.to_owned(),
             ),
         });
     }
-    let chosen = if groups.values().filter(|group| has_patches(group)).count() == 1 {
-        groups.iter().find(|(_, group)| has_patches(group)).map(|(version, _)| *version)
-    } else {
-        groups.iter().rev().find(|(_, group)| is_complete(group)).map(|(version, _)| *version)
+    let rerolled = complete_rerolls(&mut groups, wanted, notes);
+    let states = |groups: &BTreeMap<u32, Group>| {
+        groups.iter().map(|(version, group)| state(*version, group)).collect::<Vec<_>>().join("; ")
     };
-    let Some(chosen) = chosen else {
-        let states: Vec<String> = groups.iter().map(|(version, group)| state(*version, group)).collect();
-        let first = groups.values().flat_map(|group| &group.numbered).next();
-        let file = first.map(|candidate| candidate.mail.origin.file.clone()).unwrap_or_default();
-        return Err(nothing(file, format!("several versions are mixed and none is complete: {}", states.join("; "))));
+    let all = || groups.values().flat_map(|group| group.covers.iter().chain(&group.numbered).chain(&group.unnumbered));
+    let file = all().next().map(|candidate| candidate.mail.origin.file.clone()).unwrap_or_default();
+    let chosen = match wanted {
+        Some(version) if groups.get(&version).is_some_and(has_patches) => version,
+        Some(version) => {
+            let what = format!("there is no v{version}; there is {}", states(&groups));
+            return Err(nothing(file, what, "give the number of one of these with --version".to_owned()));
+        }
+        None => {
+            let newest = groups.keys().next_back().copied().unwrap_or(1);
+            // Of a version that is alone, each missing patch is named below.
+            if groups.len() > 1 && !is_complete(&groups[&newest]) {
+                let older = groups.iter().rev().find(|(_, group)| is_complete(group)).map(|(version, _)| *version);
+                let Some(older) = older else {
+                    let what = format!("several versions are mixed and none is complete: {}", states(&groups));
+                    return Err(nothing(file, what, pass.to_owned()));
+                };
+                let what = format!("the newest version is incomplete: {}", states(&groups));
+                let remedy = format!("add the missing mails, or take the older version with --version {older}");
+                return Err(nothing(file, what, remedy));
+            }
+            newest
+        }
     };
     let group = groups.remove(&chosen).unwrap_or_default();
     for (version, other) in &groups {
         notes.push(format!("v{chosen} is taken; set aside: {}", state(*version, other)));
     }
-    Ok(group)
+    Ok((group, rerolled.get(&chosen).cloned().unwrap_or_default()))
+}
+
+/// Completes versions of which only some patches were sent, each as a reply below the version before it
+/// (`[PATCH v3 2/6]` under v2): the patches of that version stand in for the others. Gives the numbers that were sent.
+fn complete_rerolls(
+    groups: &mut BTreeMap<u32, Group>,
+    wanted: Option<u32>,
+    notes: &mut Vec<String>,
+) -> BTreeMap<u32, Vec<usize>> {
+    let mut rerolled = BTreeMap::new();
+    let versions: Vec<u32> = groups.keys().copied().collect();
+    for pair in versions.windows(2) {
+        let (old, new) = (&groups[&pair[0]], &groups[&pair[1]]);
+        let ((sent, total), (_, old_total)) = (numbers(new), numbers(old));
+        let below = new.numbered.iter().all(|candidate| is_below(&candidate.mail, old));
+        let alone = new.covers.is_empty() && new.unnumbered.is_empty() && !sent.is_empty() && !is_complete(new);
+        if !alone || !below || total != old_total || !is_complete(old) || wanted.is_some_and(|wanted| wanted < pair[1])
+        {
+            continue;
+        }
+        let old = groups.remove(&pair[0]).unwrap_or_default();
+        let Some(new) = groups.get_mut(&pair[1]) else { continue };
+        let is_kept =
+            |candidate: &Candidate| candidate.mail.subject.position.is_some_and(|(number, _)| !sent.contains(&number));
+        let kept = old.numbered.into_iter().filter(is_kept).chain(old.covers);
+        for mut candidate in kept {
+            candidate.mail.subject.version = Some(pair[1]);
+            let is_cover = candidate.mail.subject.position.is_some_and(|(number, _)| number == 0);
+            if is_cover { &mut new.covers } else { &mut new.numbered }.push(candidate);
+        }
+        // In the order of numbers, so that nobody wonders about the order of arrival.
+        new.numbered.sort_by_key(|candidate| candidate.mail.subject.position);
+        let list: Vec<String> = sent.iter().map(|number| format!("{number}/{total}")).collect();
+        notes.push(format!(
+            "of v{} only {} was sent, below v{}; the other patches are those of v{}",
+            pair[1],
+            list.join(", "),
+            pair[0],
+            pair[0]
+        ));
+        let mut all: Vec<usize> = rerolled.get(&pair[0]).cloned().unwrap_or_default();
+        all.extend(sent);
+        all.sort_unstable();
+        all.dedup();
+        rerolled.insert(pair[1], all);
+    }
+    rerolled
+}
+
+/// Whether a mail was sent as a reply below one of a group.
+fn is_below(mail: &Mail, group: &Group) -> bool {
+    let references = mail.envelope.iter().flat_map(|envelope| &envelope.references);
+    let mut ids = references.filter(|id| {
+        let members = group.covers.iter().chain(&group.numbered);
+        members.filter_map(|candidate| candidate.mail.message_id.as_ref()).any(|member| member == *id)
+    });
+    ids.next().is_some()
 }
 
 fn state(version: u32, group: &Group) -> String {

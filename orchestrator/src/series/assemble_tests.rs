@@ -4,11 +4,11 @@ use super::super::fixtures::{diff, mail, mails, patch};
 use super::*;
 
 fn assembled(mbox: &str) -> Assembled {
-    assemble(mails(mbox)).unwrap_or_else(|refusals| panic!("{refusals:#?}"))
+    assemble(mails(mbox), None).unwrap_or_else(|refusals| panic!("{refusals:#?}"))
 }
 
 fn refusals(mbox: &str) -> String {
-    let refusals = assemble(mails(mbox)).expect_err("it was taken");
+    let refusals = assemble(mails(mbox), None).expect_err("it was taken");
     refusals.iter().map(Refusal::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -88,20 +88,23 @@ fn replies_and_chatter_are_set_aside_by_name() {
 }
 
 #[test]
-fn of_several_versions_the_newest_complete_one_is_taken() {
+fn of_several_versions_the_newest_is_taken_or_refused() {
     let old = [cover(5, 2), numbered(5, 1, 2), numbered(5, 2, 2)].concat();
     let new = [cover(6, 2), numbered(6, 1, 2), numbered(6, 2, 2)].concat();
     let series = assembled(&[old.as_str(), &new].concat());
     assert_eq!((series.version, series.patches.len()), (Some(6), 2));
     assert_eq!(series.notes, ["v6 is taken; set aside: v5: 2 patch(es), a cover letter"]);
     let broken = numbered(6, 2, 2);
-    let series = assembled(&[old.as_str(), &broken].concat());
+    let both = [old.as_str(), &broken].concat();
+    insta::assert_snapshot!(refusals(&both), @r"x.mbox: the newest version is incomplete: v5: 2 patch(es), a cover letter; v6: 2 patch(es) without 1/2 (add the missing mails, or take the older version with --version 5)");
+    let series = assemble(mails(&both), Some(5)).unwrap();
     assert_eq!(series.version, Some(5));
     assert_eq!(series.notes, ["v5 is taken; set aside: v6: 2 patch(es) without 1/2"]);
+    let refused = assemble(mails(&both), Some(4)).unwrap_err()[0].to_string();
+    insta::assert_snapshot!(refused, @r"x.mbox: there is no v4; there is v5: 2 patch(es), a cover letter; v6: 2 patch(es) without 1/2 (give the number of one of these with --version)");
     insta::assert_snapshot!(refusals(&[numbered(5, 1, 2), numbered(6, 2, 2)].concat()), @r"x.mbox: several versions are mixed and none is complete: v5: 2 patch(es) without 2/2; v6: 2 patch(es) without 1/2 (pass the patches too, as an mbox of the whole thread or a folder written by git format-patch)");
-    // A cover letter alone makes no version.
-    let series = assembled(&[cover(7, 3), new].concat());
-    assert_eq!(series.version, Some(6));
+    // A cover letter alone says that there is a newer version.
+    insta::assert_snapshot!(refusals(&[cover(7, 3), new].concat()), @r"x.mbox: the newest version is incomplete: v6: 2 patch(es), a cover letter; v7: a cover letter (add the missing mails, or take the older version with --version 6)");
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn mails_without_a_patch_are_refused() {
     insta::assert_snapshot!(refusals(&cover(1, 2)), @r#"x.mbox: only a cover letter is there: x.mbox:1 "The whole" (pass the patches too, as an mbox of the whole thread or a folder written by git format-patch)"#);
     insta::assert_snapshot!(refusals(&mail("hello", "world\n")), @r": no patch is there; 1 mail(s) are something else (pass the patches too, as an mbox of the whole thread or a folder written by git format-patch)");
     insta::assert_snapshot!(refusals(&[numbered(1, 1, 2), mail("[PATCH v1 2/2] mm: step 2", "lost\n")].concat()), @r#"x.mbox:24: patch 2 "mm: step 2": the mail has no diff although it is 2/2 (have it sent again with git send-email, or take the raw mail from the archive)"#);
-    assert_eq!(assemble(Vec::new()).unwrap_err().len(), 1);
+    assert_eq!(assemble(Vec::new(), None).unwrap_err().len(), 1);
 }
 
 #[test]
@@ -237,4 +240,40 @@ fn what_a_reply_needs_is_kept() {
     assert_eq!(emails(&envelope.cc), ["m@example.org", "b@example.org"]);
     assert_eq!(envelope.cc[0].name, "Maintainer, The");
     assert_eq!(envelope.references, ["one@example.org", "two@example.org"]);
+}
+
+#[test]
+fn a_patch_sent_again_below_the_old_version_replaces_its_number() {
+    let below = |version: u32, number: usize, parent: &str| {
+        numbered(version, number, 3).replacen("Message-ID", &format!("In-Reply-To: <{parent}>\nMessage-ID"), 1)
+    };
+    let id = |version: u32, number: usize| format!("-PATCH-v{version}-{number}-3--mm--step-{number}@example.org");
+    let v2 = [cover(2, 3), numbered(2, 1, 3), numbered(2, 2, 3), numbered(2, 3, 3)].concat();
+    let words = |series: &Assembled| -> Vec<bool> {
+        ["2-1", "3-2", "4-3"].iter().zip(&series.patches).map(|(word, patch)| patch.diff.contains(word)).collect()
+    };
+    let mbox = [v2.as_str(), &below(3, 2, &id(2, 2)), &below(4, 3, &id(2, 3))].concat();
+    let series = assembled(&mbox);
+    assert_eq!((series.version, &series.rerolled, words(&series)), (Some(4), &vec![2, 3], vec![true, true, true]));
+    assert_eq!(series.cover.as_ref().unwrap().subject, "The whole");
+    insta::assert_snapshot!(series.notes.join("\n"), @r"
+    of v3 only 2/3 was sent, below v2; the other patches are those of v2
+    of v4 only 3/3 was sent, below v3; the other patches are those of v3
+    ");
+    let series = assemble(mails(&mbox), Some(3)).unwrap();
+    assert_eq!((series.version, &series.rerolled, words(&series)), (Some(3), &vec![2], vec![true, true, false]));
+    let series = assemble(mails(&mbox), Some(2)).unwrap();
+    assert_eq!((series.version, series.rerolled.len(), words(&series)), (Some(2), 0, vec![true, false, false]));
+    // Elsewhere, or of another number of patches, it is an incomplete version.
+    for stray in [numbered(3, 2, 3), below(3, 2, "other@example.org"), below(3, 2, &id(2, 2)).replacen("2/3", "2/4", 1)]
+    {
+        let text = refusals(&[v2.as_str(), &stray].concat());
+        assert!(text.contains("the newest version is incomplete"), "{text}");
+    }
+}
+
+#[test]
+fn numbers_beyond_reason_are_refused_by_name() {
+    let odd = numbered(1, 1, 1).replacen("1/1", "1/4294967297", 1);
+    insta::assert_snapshot!(refusals(&odd), @r#"x.mbox:1: "mm: step 1" is numbered 1/4294967297, and no series has so many patches (correct the subject)"#);
 }

@@ -62,6 +62,8 @@ pub(super) struct FileDiff<'t> {
     pub(super) created: Option<At<'t>>,
     /// `deleted file mode`.
     pub(super) deleted: Option<At<'t>>,
+    /// `index a..b`, with the mode where there is one.
+    pub(super) index: Option<At<'t>>,
     /// Mode at the end of `index a..b mode`.
     pub(super) index_mode: Option<At<'t>>,
     /// `GIT binary patch` or `Binary files differ`.
@@ -179,6 +181,7 @@ fn extended_header<'t>(file: &mut FileDiff<'t>, line: &'t str, at: usize) -> boo
         return true;
     }
     if let Some(rest) = line.strip_prefix("index ") {
+        file.index = Some((at, rest));
         file.index_mode = rest.split_once(' ').map(|(_, mode)| (at, mode));
         return true;
     }

@@ -26,7 +26,7 @@ fn patch(subject: &str, author: (&str, &str), message: &str, diff: &str) -> Patc
 const DIFF: &str = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n";
 
 fn read_back(mbox: &str) -> Vec<Patch> {
-    let mut patches = assemble(mails(mbox)).unwrap_or_else(|refusals| panic!("{refusals:#?}\n{mbox}")).patches;
+    let mut patches = assemble(mails(mbox), None).unwrap_or_else(|refusals| panic!("{refusals:#?}\n{mbox}")).patches;
     for patch in &mut patches {
         patch.diff_line = 0;
         patch.origin = Origin { file: "x".into(), line: 0 };

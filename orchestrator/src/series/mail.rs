@@ -14,32 +14,40 @@ const NESTING_LIMIT: usize = 3;
 
 /// One line of the text of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     /// Line of the file.
-    pub(super) number: usize,
+    pub number: usize,
     /// The line without its end.
-    pub(super) text: String,
+    pub text: String,
 }
 
 /// A mail: what `git am` looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mail {
+pub struct Mail {
     /// Where it begins.
-    pub(super) origin: Origin,
+    pub origin: Origin,
     /// Its subject.
-    pub(super) subject: Subject,
+    pub subject: Subject,
     /// Sender, where there is one.
-    pub(super) from: Option<Person>,
+    pub from: Option<Person>,
     /// Date, where there is one that can be read.
-    pub(super) date: Option<Date>,
+    pub date: Option<Date>,
     /// Message-ID.
-    pub(super) message_id: Option<String>,
+    pub message_id: Option<String>,
     /// What a reply needs, when there is a Message-ID.
-    pub(super) envelope: Option<Envelope>,
+    pub envelope: Option<Envelope>,
     /// Sent as `format=flowed`.
-    pub(super) flowed: bool,
+    pub flowed: bool,
     /// Its text: all parts that are text, one after the other.
-    pub(super) lines: Vec<Line>,
+    pub lines: Vec<Line>,
+}
+
+impl Mail {
+    /// True for a posted patch or cover letter: no reply, and numbered or with a diff under a prefix.
+    pub fn is_posted(&self) -> bool {
+        let numbered = self.subject.position.is_some() || self.subject.odd_position.is_some();
+        !self.subject.reply && (numbered || (self.subject.prefixed && !super::body::parse(&self.lines).diff.is_empty()))
+    }
 }
 
 /// Decodes a mail and the mails it holds. Nothing when it has neither sender nor subject: then it is no mail.

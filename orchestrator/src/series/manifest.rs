@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, ConfigError, Home};
 use crate::words::Upstream;
 
-/// File of `series/` that is no manifest.
-const TREES_FILE: &str = "trees";
+/// Files of `series/` that are no manifests.
+const OTHER_FILES: [&str; 5] = ["lists", "nightly", "places", "sources", "trees"];
 
 /// A series file, `series/<name>.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +101,7 @@ impl Manifest {
             let entry = entry?;
             let path = entry.path();
             if let (Some("yaml"), Some(stem)) = (path.extension(), path.file_stem())
-                && stem != TREES_FILE
+                && !OTHER_FILES.contains(&stem)
                 && path.is_file()
             {
                 names.push(stem.to_owned());
@@ -143,7 +143,10 @@ ports: {linux-6.12: v9/linux-6.12}
 
     #[test]
     fn a_manifest_is_read_and_its_port_found() {
-        let (_keep, home) = home(&[("v9.yaml", GOOD), ("trees.yaml", ""), ("v8.yaml", "")]);
+        let others = OTHER_FILES.map(|name| format!("{name}.yaml"));
+        let others = others.iter().map(|name| (name.as_str(), ""));
+        let files: Vec<(&str, &str)> = [("v9.yaml", GOOD), ("v8.yaml", "")].into_iter().chain(others).collect();
+        let (_keep, home) = home(&files);
         let manifest = Manifest::load(&home, "v9").unwrap();
         assert_eq!(manifest.port_dir(&home, "linux-6.12"), Some(home.series_dir().join("v9/linux-6.12")));
         assert_eq!(manifest.port_dir(&home, "mainline"), None);

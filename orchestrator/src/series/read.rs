@@ -25,15 +25,28 @@ const EXTENSIONS: [&str; 6] = ["patch", "diff", "eml", "mbox", "mbx", "txt"];
 /// # Errors
 /// When there is no such series or port, or what is there is not one complete series: then with every reason.
 pub fn load(home: &Home, source: &SeriesSource, tree: Option<&str>) -> Result<Series, SeriesError> {
+    load_version(home, source, tree, None)
+}
+
+/// As [`load`]; of mails that hold several versions, `version` is taken, else the newest.
+///
+/// # Errors
+/// As [`load`], and when there is no such version.
+pub fn load_version(
+    home: &Home,
+    source: &SeriesSource,
+    tree: Option<&str>,
+    version: Option<u32>,
+) -> Result<Series, SeriesError> {
     match source {
         SeriesSource::Name(name) => load_port(home, name, tree),
         SeriesSource::Mbox(file) => {
             let name = file.file_stem().unwrap_or(file.as_str());
-            Ok(into_series(name, read_mails(file, file, &mut 0)?, file)?)
+            Ok(from_mails(name, read_mails(file, file, &mut 0)?, file, version)?.0)
         }
         SeriesSource::Folder(folder) => {
             let absolute = folder.canonicalize_utf8().unwrap_or_else(|_| folder.clone());
-            load_folder(folder, absolute.file_name().unwrap_or(folder.as_str()))
+            load_folder(folder, absolute.file_name().unwrap_or(folder.as_str()), version)
         }
         SeriesSource::Range { repo, range } => range::load(repo, range),
     }
@@ -49,19 +62,14 @@ fn load_port(home: &Home, name: &str, tree: Option<&str>) -> Result<Series, Seri
     let tree = tree.unwrap_or(&manifest.default_tree);
     let Some(folder) = manifest.port_dir(home, tree) else {
         let upstream = &manifest.upstream;
-        let id = upstream.message_id.replace('/', "%2F");
-        let posted = format!(
-            "save the thread (https://lore.kernel.org/all/{id}/t.mbox.gz) and pass the unpacked mbox in place of `{name}`"
+        let advice = format!(
+            "Write a port, or, if the posted mails apply there, pass the Message-ID {} in place of `{name}`",
+            upstream.message_id
         );
-        let advice = if upstream.trees.iter().any(|known| known == tree) {
-            format!("The posted mails apply there: {posted}")
-        } else {
-            format!("Write a port, or, if the posted mails apply there, {posted}")
-        };
         let ports = manifest.ports.keys().cloned().collect();
         return Err(SeriesError::NoPort { name: name.to_owned(), tree: tree.to_owned(), ports, advice });
     };
-    let series = load_folder(&folder, name)?;
+    let series = load_folder(&folder, name, None)?;
     Ok(Series {
         title: manifest.title,
         default_tree: Some(manifest.default_tree),
@@ -71,7 +79,7 @@ fn load_port(home: &Home, name: &str, tree: Option<&str>) -> Result<Series, Seri
 }
 
 /// Reads a folder of patches, or a maildir, in the order of file names.
-fn load_folder(folder: &Utf8Path, name: &str) -> Result<Series, SeriesError> {
+fn load_folder(folder: &Utf8Path, name: &str, version: Option<u32>) -> Result<Series, SeriesError> {
     let maildir = ["cur", "new"].map(|part| folder.join(part));
     let is_maildir = maildir.iter().all(|part| part.is_dir());
     let mut files = Vec::new();
@@ -103,7 +111,7 @@ fn load_folder(folder: &Utf8Path, name: &str) -> Result<Series, SeriesError> {
     for file in &files {
         mails.extend(read_mails(file, folder, &mut total)?);
     }
-    let mut series = into_series(name, mails, folder)?;
+    let (mut series, _) = from_mails(name, mails, folder, version)?;
     let others = others.iter().filter_map(|file| file.file_name());
     series.notes.extend(others.map(|file| format!("{folder}/{file} is no patch file; set aside")));
     Ok(series)
@@ -126,9 +134,6 @@ fn list(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, SeriesError> {
 /// Reads the mails of one file. `total` counts the bytes read for the series named `whole`.
 fn read_mails(file: &Utf8Path, whole: &Utf8Path, total: &mut u64) -> Result<Vec<Mail>, SeriesError> {
     let fail = |source| SeriesError::Io { path: file.to_owned(), source };
-    let bad = |what: &str, remedy: &str| {
-        Err(SeriesError::BadFile { path: file.to_owned(), what: what.to_owned(), remedy: remedy.to_owned() })
-    };
     // Not by its size: a pipe or a device has none.
     let mut bytes = Vec::new();
     let room = SIZE_LIMIT.saturating_sub(*total) + 1;
@@ -139,10 +144,21 @@ fn read_mails(file: &Utf8Path, whole: &Utf8Path, total: &mut u64) -> Result<Vec<
         let (what, remedy) = ("is larger than 64 MiB".to_owned(), "pass the mails of one series alone".to_owned());
         return Err(SeriesError::BadFile { path: whole.to_owned(), what, remedy });
     }
+    mails(file, &bytes)
+}
+
+/// Reads the mails of an mbox (or the one mail) in `bytes`; `file` is its name for messages.
+///
+/// # Errors
+/// When there is no mail in it, or too many.
+pub fn mails(file: &Utf8Path, bytes: &[u8]) -> Result<Vec<Mail>, SeriesError> {
+    let bad = |what: &str, remedy: &str| {
+        Err(SeriesError::BadFile { path: file.to_owned(), what: what.to_owned(), remedy: remedy.to_owned() })
+    };
     if bytes.starts_with(b"\x1f\x8b") {
         return bad("is compressed", "unpack it with gunzip first");
     }
-    let raws = split::split(&bytes);
+    let raws = split::split(bytes);
     if raws.is_empty() {
         return bad("is empty", "save the mails again");
     }
@@ -156,12 +172,22 @@ fn read_mails(file: &Utf8Path, whole: &Utf8Path, total: &mut u64) -> Result<Vec<
     Ok(mails)
 }
 
-fn into_series(name: &str, mails: Vec<Mail>, place: &Utf8Path) -> Result<Series, SeriesError> {
+/// Puts the mails of one series together; `place` names what they were read from. Gives also the numbers of the patches
+/// that were sent again by themselves.
+///
+/// # Errors
+/// Every reason why they are not one complete series.
+pub fn from_mails(
+    name: &str,
+    mails: Vec<Mail>,
+    place: &Utf8Path,
+    version: Option<u32>,
+) -> Result<(Series, Vec<usize>), SeriesError> {
     let in_place = |refusal: Refusal| {
         let file = if refusal.file.as_str().is_empty() { place.to_owned() } else { refusal.file };
         Refusal { file, ..refusal }
     };
-    let assembled = assemble::assemble(mails)
+    let assembled = assemble::assemble(mails, version)
         .map_err(|refusals| SeriesError::Refused(refusals.into_iter().map(in_place).collect()))?;
     let Assembled {
         version,
@@ -172,10 +198,11 @@ fn into_series(name: &str, mails: Vec<Mail>, place: &Utf8Path) -> Result<Series,
         prerequisite_changes,
         prerequisite_messages,
         patches,
+        rerolled,
         notes,
     } = assembled;
     let title = cover.as_ref().map(|cover| &cover.subject).or(patches.first().map(|patch| &patch.subject));
-    Ok(Series {
+    let series = Series {
         name: name.to_owned(),
         title: title.cloned().unwrap_or_default(),
         version,
@@ -190,7 +217,8 @@ fn into_series(name: &str, mails: Vec<Mail>, place: &Utf8Path) -> Result<Series,
         patches,
         posting: None,
         notes,
-    })
+    };
+    Ok((series, rerolled))
 }
 
 #[cfg(test)]

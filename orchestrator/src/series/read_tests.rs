@@ -61,8 +61,8 @@ fn a_manifest_leads_to_its_port() {
         assert_eq!(series.upstream.as_ref().unwrap().message_id, "a/b@c");
         assert!(series.notes.iter().any(|note| note.ends_with("README is no patch file; set aside")));
     }
-    insta::assert_snapshot!(place.error(&source, Some("mainline")), @r"series v9 has no port to mainline; ports: linux-6.12. The posted mails apply there: save the thread (https://lore.kernel.org/all/a%2Fb@c/t.mbox.gz) and pass the unpacked mbox in place of `v9`");
-    insta::assert_snapshot!(place.error(&source, Some("linux-6.1")), @r"series v9 has no port to linux-6.1; ports: linux-6.12. Write a port, or, if the posted mails apply there, save the thread (https://lore.kernel.org/all/a%2Fb@c/t.mbox.gz) and pass the unpacked mbox in place of `v9`");
+    insta::assert_snapshot!(place.error(&source, Some("mainline")), @r"series v9 has no port to mainline; ports: linux-6.12. Write a port, or, if the posted mails apply there, pass the Message-ID a/b@c in place of `v9`");
+    insta::assert_snapshot!(place.error(&source, Some("linux-6.1")), @r"series v9 has no port to linux-6.1; ports: linux-6.12. Write a port, or, if the posted mails apply there, pass the Message-ID a/b@c in place of `v9`");
     insta::assert_snapshot!(place.error(&SeriesSource::Name("v8".to_owned()), None), @r"there is no series `v8`, did you mean `v9`?; known: v9 (or name an mbox, a folder of patches, or a range base..tip)");
 }
 

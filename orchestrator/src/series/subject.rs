@@ -6,22 +6,26 @@ use regex::Regex;
 
 /// What a subject says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Subject {
+pub struct Subject {
     /// It begins with `Re:` or the like.
-    pub(super) reply: bool,
+    pub reply: bool,
     /// It has a `[PATCH]` or `[RFC]` prefix.
-    pub(super) prefixed: bool,
+    pub prefixed: bool,
     /// `v6`.
-    pub(super) version: Option<u32>,
+    pub version: Option<u32>,
     /// `3/6`.
-    pub(super) position: Option<(usize, usize)>,
+    pub position: Option<(usize, usize)>,
+    /// A position that is none: `1/4294967297`.
+    pub odd_position: Option<String>,
     /// The rest, without the prefix.
-    pub(super) title: String,
+    pub title: String,
 }
 
 static REPLY: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)^\s*(?:re|aw|sv|antw|fwd?|wg)(?:\[\d+\])?\s*:").expect("constant"));
 static POSITION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d{1,6})/(\d{1,6})$").expect("constant"));
+/// Two numbers that no series has.
+static ODD_POSITION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\d{1,60}/\d{1,60}$").expect("constant"));
 static VERSION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)^(?:PATCH|RFC)?v(\d{1,6})$").expect("constant"));
 
 /// Takes a subject apart. Only leading brackets up to the one that says PATCH (or RFC, or n/m) are a prefix; any
@@ -63,6 +67,9 @@ fn read_prefix(inside: &str, subject: &mut Subject) -> bool {
         return false;
     }
     subject.position = position;
+    if position.is_none() {
+        subject.odd_position = words.iter().find(|word| ODD_POSITION.is_match(word)).map(|&word| word.to_owned());
+    }
     subject.version = words.iter().find_map(|word| VERSION.captures(word)?[1].parse().ok());
     true
 }
@@ -99,7 +106,8 @@ mod tests {
             ("[PATCH 1/99999999999999999999] a", (false, true, None, None, "a")),
         ];
         for (text, (reply, prefixed, version, position, title)) in table {
-            let expected = Subject { reply, prefixed, version, position, title: title.to_owned() };
+            let odd_position = text.contains("/9999999999").then(|| "1/99999999999999999999".to_owned());
+            let expected = Subject { reply, prefixed, version, position, odd_position, title: title.to_owned() };
             assert_eq!(parse(text), expected, "{text}");
         }
     }

@@ -113,6 +113,7 @@ fn row(place: Place<'_>, metric: &str, candidate: &Candidate<'_>, outcome: Outco
         patched: side(&sides.patched, *part),
         effect: outcome.effect,
         functions: Vec::new(),
+        inlined_apart: false,
         steps: Vec::new(),
         note: outcome.note,
     }

@@ -74,6 +74,7 @@ mod tests {
             patched: None,
             effect: visible.map(|visible| Effect { estimate: 0.0, low: 0.0, high: 0.0, visible, p: Some(1.0) }),
             functions: Vec::new(),
+            inlined_apart: false,
             steps: Vec::new(),
             note: None,
         }

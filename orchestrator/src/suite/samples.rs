@@ -67,6 +67,29 @@ pub(super) fn samples(record: &TestRecord, accel: Accel) -> Vec<MetricSamples> {
         .collect()
 }
 
+/// The readings of a boot, one entry for each metric: a test that ran several times gave some each time. Readings that
+/// say the same phase as an earlier one get the next that is free, so that those of each run are compared with those of
+/// the same run on the other side.
+pub(super) fn together(all: impl Iterator<Item = MetricSamples>) -> Vec<MetricSamples> {
+    let mut metrics: Vec<MetricSamples> = Vec::new();
+    for more in all {
+        let Some(known) = metrics.iter_mut().find(|known| known.metric == more.metric) else {
+            metrics.push(more);
+            continue;
+        };
+        // A metric is what one page costs: a run that moved other pages is another metric's.
+        if known.pages != more.pages {
+            continue;
+        }
+        for sample in more.samples {
+            let taken = known.samples.iter().any(|other| other.phase == sample.phase);
+            let free = known.samples.iter().map(|other| other.phase + 1).max().unwrap_or(0);
+            known.samples.push(Sample { phase: if taken { free } else { sample.phase }, ..sample });
+        }
+    }
+    metrics
+}
+
 /// The line of our own benchmark.
 fn own(line: &str) -> Option<Line> {
     let line: Line = serde_json::from_str(line).ok()?;
@@ -99,6 +122,29 @@ mod tests {
             told,
             [("hmm-bench.a.b.c.to-device.thp-2M", 2_000_000), ("hmm-bench.a.b.c.to-device.present-2M", 4_000_000)]
         );
+    }
+
+    #[test]
+    fn runs_of_one_test_are_readings_of_one_metric() {
+        let table = |ms: u32| format!("=== A (2.0 MB) ===\nSys->Dev Migration   | {ms}.000 ms | inf ms | 50%\n");
+        let runs: Vec<TestRecord> = [4, 5, 6]
+            .into_iter()
+            .map(|ms| record(Verdict::Pass, &table(ms)))
+            .chain([record(Verdict::Pass, LINE)])
+            .collect();
+        let metrics = together(runs.iter().flat_map(|run| samples(run, Accel::Tcg)));
+        let told: Vec<_> = metrics
+            .iter()
+            .map(|metric| {
+                let samples = metric.samples.iter().map(|sample| (sample.phase, sample.value)).collect::<Vec<_>>();
+                (&*metric.metric, samples)
+            })
+            .collect();
+        let expected = [
+            ("hmm-bench.a.b.c.to-device.thp-2M", vec![(0, 4_000_000), (1, 5_000_000), (2, 6_000_000)]),
+            ("hmm-bench.a.b.c", vec![(3, 21)]),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

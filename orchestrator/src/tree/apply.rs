@@ -24,8 +24,7 @@ const COMMITTER: (&str, &str) = ("orchestrator", "orchestrator@localhost");
 pub struct Applied {
     /// Base first, then one per patch.
     pub revisions: Vec<RevisionCommit>,
-    /// What a person should know, one sentence each: where `git am -3` was needed, how the tree relates to the
-    /// series' base-commit.
+    /// What a person should know, one sentence each: where `git am -3` was needed.
     pub notes: Vec<String>,
 }
 
@@ -42,19 +41,18 @@ pub async fn apply(tree: &Tree, series: &Series, cancel: &CancellationToken) -> 
     let taken = Lock::take(&lock, || (), cancel).await;
     let taken = taken.map_err(|source| ApplyError::Cache { path: lock.to_string(), source })?;
     let _lock = taken.ok_or(ApplyError::Cancelled)?;
-    let (commit, wanted) = (tree.commit.clone(), series.base_commit.clone());
-    let (base, base_note) = in_repo(&tree.repo, move |repo| {
+    let commit = tree.commit.clone();
+    let base = in_repo(&tree.repo, move |repo| {
         let base = repo.find_commit(Oid::from_str(&commit)?)?;
-        let revision = RevisionCommit {
+        Ok(RevisionCommit {
             revision: Revision::Base,
             commit: base.id().to_string(),
             tree: base.tree_id().to_string(),
             touched: Vec::new(),
-        };
-        Ok((revision, wanted.and_then(|wanted| base_note(repo, &commit, &wanted))))
+        })
     })
     .await?;
-    let mut done = Applied { revisions: vec![base], notes: base_note.into_iter().collect() };
+    let mut done = Applied { revisions: vec![base], notes: Vec::new() };
     for patch in &series.patches {
         if cancel.is_cancelled() {
             return Err(ApplyError::Cancelled);
@@ -293,22 +291,6 @@ fn reference(series: &str, number: usize) -> String {
 fn fallback_note(patch: &Patch, refusal: &Refusal) -> String {
     let Patch { number, total, subject, .. } = patch;
     format!("patch {number}/{total} \"{subject}\" was applied by git am -3 ({})", refusal.reason)
-}
-
-/// How the tree relates to the commit that the series was written for.
-fn base_note(repo: &Repository, base: &str, wanted: &str) -> Option<String> {
-    if wanted == base {
-        return None;
-    }
-    let known = Oid::from_str(wanted).and_then(|id| repo.find_commit(id)).is_ok();
-    let short = &wanted[..wanted.len().min(12)];
-    let ours = &base[..base.len().min(12)];
-    Some(match known {
-        true => format!("the series names base-commit {short}, which this tree has; it was applied on {ours} instead"),
-        false => {
-            format!("the series names base-commit {short}, which this tree does not have; it was applied on {ours}")
-        }
-    })
 }
 
 fn conflict(patch: &Patch, refusal: Refusal, git: String, applied: Vec<RevisionCommit>) -> Conflict {

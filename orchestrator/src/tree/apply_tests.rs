@@ -229,23 +229,6 @@ async fn git_am_merges_what_libgit2_refuses() {
 }
 
 #[tokio::test]
-async fn the_base_commit_is_compared() {
-    let scratch = Scratch::new();
-    let first = kernel(&scratch);
-    commit_files(&scratch.path.join("kernel"), &[("README", "x")], "later");
-    let tree = tree_of(&scratch, "HEAD").await;
-    let mut series = series(&[TWO]);
-    for (wanted, note) in
-        [(first, Some("which this tree has")), ("1".repeat(40), Some("does not have")), (tree.commit.clone(), None)]
-    {
-        series.base_commit = Some(wanted);
-        let notes = run(&tree, &series).await.unwrap().notes;
-        assert_eq!(notes.len(), usize::from(note.is_some()));
-        assert!(note.is_none_or(|note| notes[0].contains(note)), "{notes:?}");
-    }
-}
-
-#[tokio::test]
 async fn authors_without_a_name_are_kept_as_far_as_git_can() {
     let scratch = Scratch::new();
     kernel(&scratch);

@@ -31,6 +31,16 @@ pub enum TreeError {
         /// The operating system's word.
         source: std::io::Error,
     },
+    /// A commit that was asked for is not there.
+    #[error("tree {tree} has no commit `{rev}`: {reason}; name another, or a tree that has it")]
+    NoCommit {
+        /// Tree.
+        tree: String,
+        /// What was asked for.
+        rev: String,
+        /// libgit2's word.
+        reason: String,
+    },
     /// The cached repository is not usable.
     #[error("tree {tree}: repository {repo}: {reason}; remove that folder to import the tree again")]
     Repository {

@@ -61,6 +61,30 @@ pub async fn fetch(
     job.import().await
 }
 
+/// Fetches one commit (40 hex digits) of the tree `spec` by its id, from the first of its git sources that gives it, and
+/// gives the tree with that commit as its base. Only that one state is fetched, without its history. What the cache
+/// has of the tree otherwise stays as it is.
+///
+/// # Errors
+/// When no git source has the commit (all are listed with their reasons), the cache cannot be written, or `cancel`
+/// comes.
+pub async fn fetch_commit(
+    spec: &TreeSpec,
+    cache: &Utf8Path,
+    unit: &str,
+    commit: &str,
+    events: &EventSink,
+    cancel: &CancellationToken,
+) -> Result<Tree, TreeError> {
+    let job = Job { spec, place: Place::new(cache, &spec.name), unit, events, cancel };
+    let waiting = || job.note(format!("another run imports tree {}; waiting for it", spec.name));
+    let lock = Lock::take(&job.place.lock, waiting, cancel).await;
+    let Some(_lock) = lock.map_err(|source| job.cache_error(&job.place.lock, source))? else {
+        return Err(TreeError::Cancelled { tree: spec.name.clone() });
+    };
+    job.import_commit(commit).await
+}
+
 /// Where a tree lies in the cache.
 struct Place {
     repo: Utf8PathBuf,
@@ -180,6 +204,35 @@ impl Job<'_> {
             }
             None => Err(TreeError::Unavailable { tree: self.spec.name.clone(), failures }),
         }
+    }
+
+    async fn import_commit(&self, commit: &str) -> Result<Tree, TreeError> {
+        let earlier = self.place.prepare().map_err(|source| self.cache_error(&self.place.repo, source))?;
+        let mut failures: Vec<SourceFailure> = Vec::new();
+        for source in &self.spec.sources {
+            let Source::Git { url, .. } = source else { continue };
+            let pinned = Source::Git { url: url.clone(), at: GitRef::Commit(commit.to_owned()) };
+            let served = self.serve(&pinned, None).await;
+            match served.and_then(|served| self.accept(&pinned, served, &failures)) {
+                Ok(marker) => {
+                    // A tree that is imported already stays what it is.
+                    if earlier.is_none() {
+                        marker.write(&self.place.repo).map_err(|source| self.cache_error(&self.place.repo, source))?;
+                    }
+                    return Ok(self.tree(marker));
+                }
+                Err(SourceError::Cancelled) => return Err(TreeError::Cancelled { tree: self.spec.name.clone() }),
+                Err(error) => {
+                    failures.push(SourceFailure { source: pinned.to_string(), reason: error.to_string() });
+                }
+            }
+        }
+        // Best effort: both are thrown away before the next import in any case.
+        let _ = remove_folder(&self.place.temporary);
+        if earlier.is_none() {
+            let _ = remove_folder(&self.place.repo);
+        }
+        Err(TreeError::Unavailable { tree: self.spec.name.clone(), failures })
     }
 
     async fn serve(&self, source: &Source, earlier: Option<&Imported>) -> Result<Served, SourceError> {

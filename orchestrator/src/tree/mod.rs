@@ -1,13 +1,16 @@
 //! Trees: kernel sources and what a series makes of them.
 //!
 //! - [`catalogue`] reads `series/trees.yaml`; [`fetch()`] imports a tree once into a bare git repository of the cache.
+//! - `base` chooses the commit that a series goes on, and what goes below it.
 //! - [`apply()`] makes one commit of every patch of a series, in memory.
+//! - [`range_diff()`] compares two series that were applied.
 //! - [`Worktree`] shows one revision at a time on disk and touches only the files that differ.
 //! - [`read_file`] and [`log`] read from the repository.
 
 mod am;
 mod apply;
 mod apply_error;
+mod base;
 mod debian;
 mod download;
 mod error;
@@ -21,6 +24,7 @@ mod lock;
 mod marker;
 mod prune;
 mod query;
+mod range_diff;
 mod remote;
 mod spec;
 mod sweep;
@@ -31,10 +35,16 @@ mod worktree;
 
 pub use apply::{Applied, apply};
 pub use apply_error::{ApplyError, Conflict};
+pub use base::{
+    Below, BelowOutcome, Candidate, Found, LocalStock, Needed, PrerequisitePlan, Stock, at_commit, by_blobs,
+    candidates, has_commit, held, history_patch_ids, match_of, patch_id, plan_prerequisites, put_below, resolve,
+    trees_at_hand,
+};
 pub use error::{SourceFailure, TreeError};
-pub use fetch::{FetchOptions, fetch};
+pub use fetch::{FetchOptions, fetch, fetch_commit};
 pub use file::{CloneEntry, DebianEntry, TreesFile, catalogue};
 pub use prune::{Pruned, folder_size, prune};
 pub use query::{LogEntry, log, read_file};
+pub use range_diff::{Commits, range_diff};
 pub use spec::{GitRef, Source, TarballPlace, TreeSpec};
 pub use worktree::{Switched, Worktree, WorktreeError};

@@ -124,10 +124,15 @@ mod tests {
         commit(&folder, &[("mm/a.c", "new\n")], "next");
         let new = get().await.unwrap();
         assert_ne!(old.commit, new.commit);
-        let busy = Lock::try_take(&lock_of(&new.repo)).unwrap().unwrap();
+        // A process that another test forks just now holds the lock until it executes something.
+        let busy = loop {
+            match Lock::try_take(&lock_of(&new.repo)).unwrap() {
+                Some(lock) => break lock,
+                None => tokio::task::yield_now().await,
+            }
+        };
         assert_eq!(prune(&cache, "x", "now", false, &never).await.unwrap(), None, "a run works on it");
         drop(busy);
-        // A process that another test forks just now holds the lock until it executes something.
         let when_free = async |dry| loop {
             match prune(&cache, "x", "now", dry, &never).await.unwrap() {
                 Some(pruned) => break pruned,

@@ -44,6 +44,9 @@ pub struct Sample {
 pub struct FunctionCount {
     /// Name of the symbol; `(user)` for the benchmark program itself, `(unknown)` for addresses without one.
     pub function: String,
+    /// The function whose code it is inlined in; `None` when it is no copy, or when nobody could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inlined_in: Option<String>,
     /// Instructions in all readings of the metric together.
     pub instructions: u64,
     /// Instructions in the reading with the fewest.
@@ -155,12 +158,24 @@ pub struct MetricSide {
 /// What one kernel function costs more or less.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FunctionChange {
-    /// Name of the symbol.
+    /// Its name.
     pub function: String,
+    /// The function whose code it is inlined in; `None` when it is no copy, or when nobody could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inlined_in: Option<String>,
     /// Instructions per page on the base; 0 when it was not executed.
     pub base: f64,
     /// Instructions per page with the series.
     pub patched: f64,
+}
+
+impl std::fmt::Display for FunctionChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.inlined_in {
+            Some(outer) => write!(f, "{} (inlined in {outer})", self.function),
+            None => f.write_str(&self.function),
+        }
+    }
 }
 
 /// One step of a metric inside the series.
@@ -207,6 +222,10 @@ pub struct MetricComparison {
     /// Kernel functions whose cost changed, largest change first.
     #[serde(default)]
     pub functions: Vec<FunctionChange>,
+    /// Whether inlined functions are told from those that they are inlined in. The kernel must have debug information
+    /// for that; without, their code counts as its caller.
+    #[serde(default)]
+    pub inlined_apart: bool,
     /// The patches that brought the change.
     #[serde(default)]
     pub steps: Vec<MetricStep>,

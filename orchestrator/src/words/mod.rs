@@ -2,6 +2,7 @@
 //!
 //! Every type here is a word of `docs/glossary.md`. Nothing in this module does I/O.
 
+mod base;
 mod boot;
 mod build;
 mod comparison;
@@ -18,7 +19,9 @@ pub(crate) mod testing;
 mod tree;
 mod unit;
 mod verdict;
+mod version;
 
+pub use base::*;
 pub use boot::*;
 pub use build::*;
 pub use comparison::*;
@@ -33,3 +36,4 @@ pub use suite::*;
 pub use tree::*;
 pub use unit::*;
 pub use verdict::*;
+pub use version::*;

@@ -80,6 +80,10 @@ pub struct Suite {
     /// Tests of the program that are left to another suite, named in the same way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<String>,
+    /// How often each test runs in a boot: a benchmark that gives one reading each time needs several, and each begins
+    /// elsewhere in the timer's period.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub repeat: u32,
     /// How it speaks.
     pub style: SuiteStyle,
     /// Further kernel command line.
@@ -99,6 +103,14 @@ pub struct Suite {
     /// Bytes of output kept of one test.
     #[serde(default = "default_output_limit")]
     pub output_limit: usize,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn is_once(repeat: &u32) -> bool {
+    *repeat == once()
 }
 
 fn default_output_limit() -> usize {

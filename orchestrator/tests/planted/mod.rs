@@ -258,5 +258,25 @@ const MOVED: Planted = (
 /// Makes migration cost more in the second patch; the others cost nothing.
 pub const COSTLIER: &[Planted] = &[MOVED, costlier_walk!("40"), HARMLESS];
 
+/// Makes migration cost more in the second patch, in a helper that the compiler inlines.
+pub const COSTLIER_HELPER: &[Planted] = &[
+    MOVED,
+    (
+        "mm/migrate_device: look twice at each entry, in a helper",
+        &[
+            (
+                MIGRATE,
+                "static int migrate_vma_collect_pmd(",
+                "static inline void migrate_vma_look_twice(unsigned long value)\n{\n\tint i;\n\n\tfor (i = 0; i < 8; i++) {\n\t\tvalue = (value << 5) ^ (value >> 3) ^ i;\n\t\tOPTIMIZER_HIDE_VAR(value);\n\t}\n}\n\nstatic int migrate_vma_collect_pmd(",
+            ),
+            (
+                MIGRATE,
+                "\t\tif (pte_none(pte)) {\n\t\t\tif (vma_is_anonymous(vma)) {\n\t\t\t\tmpfn = MIGRATE_PFN_MIGRATE;",
+                "\t\tmigrate_vma_look_twice(pte_val(pte));\n\t\tif (pte_none(pte)) {\n\t\t\tif (vma_is_anonymous(vma)) {\n\t\t\t\tmpfn = MIGRATE_PFN_MIGRATE;",
+            ),
+        ],
+    ),
+];
+
 /// Moves code around, no more.
 pub const ONLY_MOVED: &[Planted] = &[MOVED];

@@ -87,7 +87,8 @@ fn finding(frame: &Frame<'_>, (patch, worse): Cause, mut changes: Vec<Change<'_>
     let evidence = |what: &str, text: String| Evidence { what: what.to_owned(), source: source.to_owned(), text };
     finding.evidence.push(evidence("metrics", table(&changes)));
     if !lead.functions.is_empty() {
-        let what = format!("functions, {} in {}", lead.comparison.unit, lead.comparison.metric);
+        let inlined = if lead.comparison.inlined_apart { "" } else { "; inlined code counts as its caller" };
+        let what = format!("functions, {} in {}{inlined}", lead.comparison.unit, lead.comparison.metric);
         finding.evidence.push(evidence(&what, functions(lead.functions)));
     }
     finding
@@ -96,7 +97,10 @@ fn finding(frame: &Frame<'_>, (patch, worse): Cause, mut changes: Vec<Change<'_>
 /// Whether at least four fifths of a change are in the test driver: the instrument, which no user of a kernel has.
 fn is_drivers(change: &Change<'_>) -> bool {
     let all = change.effect.estimate * change.comparison.base.map_or(0.0, |base| base.median);
-    let drivers = change.functions.iter().filter(|function| function.function.starts_with(TEST_DRIVER));
+    let of_driver = |function: &&FunctionChange| {
+        function.inlined_in.as_ref().unwrap_or(&function.function).starts_with(TEST_DRIVER)
+    };
+    let drivers = change.functions.iter().filter(of_driver);
     let own: f64 = drivers.map(|function| function.patched - function.base).sum();
     all != 0.0 && own / all >= 0.8
 }
@@ -118,7 +122,7 @@ fn summary(lead: &Change<'_>, metrics: usize, function: Option<&FunctionChange>)
         percent(high),
     );
     if let Some(function) = function {
-        text.push_str(&format!("; {} {:+.1} per page", function.function, function.patched - function.base));
+        text.push_str(&format!("; {function} {:+.1} per page", function.patched - function.base));
     }
     match metrics {
         0 | 1 => {}
@@ -161,13 +165,7 @@ fn table(changes: &[Change<'_>]) -> String {
 
 fn functions(functions: &[FunctionChange]) -> String {
     let line = |change: &FunctionChange| {
-        format!(
-            "{:>10.1} {:>+9.1} {:>10.1}  {}",
-            change.base,
-            change.patched - change.base,
-            change.patched,
-            change.function
-        )
+        format!("{:>10.1} {:>+9.1} {:>10.1}  {change}", change.base, change.patched - change.base, change.patched,)
     };
     functions.iter().take(FUNCTIONS).map(line).collect::<Vec<_>>().join("\n")
 }
@@ -183,7 +181,7 @@ mod tests {
     }
 
     fn function(name: &str, base: f64, patched: f64) -> FunctionChange {
-        FunctionChange { function: name.into(), base, patched }
+        FunctionChange { function: name.into(), inlined_in: None, base, patched }
     }
 
     fn step(number: usize, estimate: f64, unmeasured_before: usize) -> MetricStep {
@@ -211,6 +209,7 @@ mod tests {
             patched: side(103.0),
             effect: Some(effect(0.03)),
             functions: Vec::new(),
+            inlined_apart: false,
             steps,
             note: None,
         }

@@ -25,6 +25,12 @@ pub fn mail(message_id: &str) -> String {
     format!("https://lore.kernel.org/r/{}", encode(message_id, "@"))
 }
 
+/// An address on the web that a source of `series/sources.yaml` gave; nothing with another scheme.
+pub fn web(address: &str) -> Option<String> {
+    let is_web = ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme));
+    (is_web && address.chars().all(|c| c.is_ascii_graphic() && !"\"'<>`".contains(c))).then(|| address.to_owned())
+}
+
 /// Everything but plain letters, digits and `keep` percent-encoded, colons too: nothing here can become a scheme.
 fn encode(text: &str, keep: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -74,5 +80,15 @@ mod tests {
     fn mails_are_found_by_their_id() {
         assert_eq!(mail("2026.3354636-1-m@redhat.com"), "https://lore.kernel.org/r/2026.3354636-1-m@redhat.com");
         assert_eq!(mail("a/b\"><x@y"), "https://lore.kernel.org/r/a%2Fb%22%3E%3Cx@y");
+    }
+
+    #[test]
+    fn only_addresses_of_the_web_become_links() {
+        assert_eq!(web("https://lore.kernel.org/r/a@b").as_deref(), Some("https://lore.kernel.org/r/a@b"));
+        for other in
+            ["javascript:alert(1)", "file:///etc/passwd", "https://x/\"onclick=", "https://x/ y", "", "HTTPS://x"]
+        {
+            assert_eq!(web(other), None, "{other}");
+        }
     }
 }

@@ -6,10 +6,13 @@ use super::super::numbers::{self, Measured, delta, signed, spread, value};
 use super::charts::{ChartView, costs, history};
 use super::page::Mark;
 use super::plot::{Scale, coordinate};
-use crate::words::{Effect, FunctionChange, MetricChange, MetricComparison, MetricSide, OperationComparison};
+use crate::words::{Effect, FunctionChange, MetricChange, MetricComparison, MetricSide, OperationComparison, Part};
 
 /// Functions shown of one metric.
 const MAX_FUNCTIONS: usize = 12;
+
+/// Rows of a table that are not folded away: the full set changes by the hundred.
+const MAX_ROWS: usize = 24;
 
 /// Metrics whose functions are shown.
 const MAX_BARS: usize = 24;
@@ -30,6 +33,7 @@ pub struct MetricsView {
     pub all: ForestView,
     pub walks: ForestView,
     pub bars: Vec<BarsView>,
+    pub inlined_apart: bool,
     pub costs: Vec<ChartView>,
 }
 
@@ -40,6 +44,16 @@ pub struct ForestView {
     pub ticks: Vec<(String, String)>,
     pub range: String,
     pub rows: Vec<RowView>,
+    /// Rows that are folded away.
+    pub more: Vec<RowView>,
+}
+
+impl ForestView {
+    /// With all but the first rows folded away.
+    fn folded(mut self) -> Self {
+        self.more = self.rows.split_off(self.rows.len().min(MAX_ROWS));
+        self
+    }
 }
 
 /// A row of such a table.
@@ -117,14 +131,17 @@ fn of_place(place: &Measured<'_>) -> MetricsView {
         counts: place.counts().into_iter().map(count).collect(),
         changed: forest(heads, &row_effects(&changed), f64::INFINITY, |scale| {
             changed.iter().map(|row| metric_row(row, scale)).collect()
-        }),
+        })
+        .folded(),
         all: forest(heads, &row_effects(&place.rows), narrow, |scale| {
             place.rows.iter().map(|row| metric_row(row, scale)).collect()
         }),
         walks: forest(["otherwise", "one walk"], &walks, f64::INFINITY, |scale| {
             place.walks.iter().map(|row| walk_row(row, scale)).collect()
-        }),
+        })
+        .folded(),
         bars: functions_of(&changed).into_iter().enumerate().map(|(index, row)| bars(index, row)).collect(),
+        inlined_apart: changed.iter().any(|row| row.inlined_apart),
         costs: costs(&place.rows),
     }
 }
@@ -159,6 +176,7 @@ fn forest(
         ticks: scale.ticks(4).into_iter().map(|tick| (place_of(&scale, tick), signed(tick))).collect(),
         range: format!("{} to {}", signed(low), signed(high)),
         rows: rows(&scale),
+        more: Vec::new(),
     }
 }
 
@@ -183,49 +201,48 @@ fn plot(scale: &Scale, effect: &Effect) -> PlotView {
     }
 }
 
-fn sides(base: Option<&MetricSide>) -> (String, String) {
-    base.map_or((String::new(), String::new()), |side| (value(side.median), spread(side.spread)))
+/// What stands in a row: two sides, and the effect between them.
+struct Compared<'a> {
+    part: Part,
+    sides: [Option<&'a MetricSide>; 2],
+    effect: Option<Effect>,
 }
 
-fn metric_row(row: &MetricComparison, scale: &Scale) -> RowView {
-    let (base, base_spread) = sides(row.base.as_ref());
-    let (patched, patched_spread) = sides(row.patched.as_ref());
-    let step = |step: &crate::words::MetricStep| format!("{}: {}", numbers::step(step), step.patch.subject);
-    let mut remarks: Vec<String> = row.steps.iter().map(step).collect();
-    let p = row.effect.and_then(|effect| effect.p);
-    remarks.extend(p.filter(|p| *p <= 0.05).map(|p| format!("p = {p:.4}, corrected for all metrics")));
-    remarks.extend(row.note.clone());
+/// A row of a table with an axis.
+fn row(mark: Mark, name: String, compared: Compared<'_>, scale: &Scale, remarks: Vec<String>) -> RowView {
+    let Compared { part, sides, effect } = compared;
+    let cost = |side: Option<&MetricSide>| side.map(|side| (value(side.median), spread(side.spread)));
+    let [(base, base_spread), (patched, patched_spread)] = sides.map(|side| cost(side).unwrap_or_default());
     RowView {
-        mark: labels::metric_change(row.change).into(),
-        name: row.metric.clone(),
-        part: labels::part(row.part),
+        mark,
+        name,
+        part: labels::part(part),
         base,
         base_spread,
-        change: row.effect.map(|effect| signed(effect.estimate)).unwrap_or_default(),
-        interval: row.effect.map(|effect| numbers::interval(&effect)).unwrap_or_default(),
+        change: effect.map(|effect| signed(effect.estimate)).unwrap_or_default(),
+        interval: effect.map(|effect| numbers::interval(&effect)).unwrap_or_default(),
         patched,
         patched_spread,
-        plot: row.effect.map(|effect| plot(scale, &effect)),
+        plot: effect.map(|effect| plot(scale, &effect)),
         remarks,
     }
 }
 
-fn walk_row(row: &OperationComparison, scale: &Scale) -> RowView {
-    let (base, base_spread) = sides(Some(&row.two));
-    let (patched, patched_spread) = sides(Some(&row.one));
-    RowView {
-        mark: walk_mark(row.change),
-        name: format!("{} {}-{}, instead of {}", row.device, row.memory, row.size, row.two_operation),
-        part: labels::part(row.part),
-        base,
-        base_spread,
-        change: row.effect.map(|effect| signed(effect.estimate)).unwrap_or_default(),
-        interval: row.effect.map(|effect| numbers::interval(&effect)).unwrap_or_default(),
-        patched,
-        patched_spread,
-        plot: row.effect.map(|effect| plot(scale, &effect)),
-        remarks: row.note.iter().cloned().collect(),
-    }
+fn metric_row(metric: &MetricComparison, scale: &Scale) -> RowView {
+    let step = |step: &crate::words::MetricStep| format!("{}: {}", numbers::step(step), step.patch.subject);
+    let mut remarks: Vec<String> = metric.steps.iter().map(step).collect();
+    let p = metric.effect.and_then(|effect| effect.p);
+    remarks.extend(p.filter(|p| *p <= 0.05).map(|p| format!("p = {p:.4}, corrected for all metrics")));
+    remarks.extend(metric.note.clone());
+    let sides = [metric.base.as_ref(), metric.patched.as_ref()];
+    let compared = Compared { part: metric.part, sides, effect: metric.effect };
+    row(labels::metric_change(metric.change).into(), metric.metric.clone(), compared, scale, remarks)
+}
+
+fn walk_row(walk: &OperationComparison, scale: &Scale) -> RowView {
+    let name = format!("{} {}-{}, instead of {}", walk.device, walk.memory, walk.size, walk.two_operation);
+    let compared = Compared { part: walk.part, sides: [Some(&walk.two), Some(&walk.one)], effect: walk.effect };
+    row(walk_mark(walk.change), name, compared, scale, walk.note.iter().cloned().collect())
 }
 
 /// Nothing regressed or improved here: one operation of one kernel is set against another one.
@@ -247,7 +264,7 @@ fn bars(index: usize, row: &MetricComparison) -> BarsView {
         let difference = difference(function);
         let (from, to) = (scale.at(difference.min(0.0)) * 100.0, scale.at(difference.max(0.0)) * 100.0);
         BarView {
-            function: function.function.clone(),
+            function: function.to_string(),
             base: value(function.base),
             patched: value(function.patched),
             delta: delta(difference),

@@ -6,6 +6,7 @@ mod link;
 mod metrics;
 mod page;
 mod plot;
+mod since;
 mod test_tables;
 
 use askama::Template;

@@ -9,6 +9,7 @@ use super::builds::{GridView, ReasonView, ReplayView, grids, reasons, replays};
 use super::charts::ChartView;
 use super::link;
 use super::metrics::{MetricsView, histories, metrics};
+use super::since::{SinceView, since};
 use super::test_tables::{ChangeView, ChangedView, MatrixView, TableView, changed, changes, matrices, table};
 use crate::term::text::{clock, count, duration};
 use crate::words::{Evidence, Finding};
@@ -224,6 +225,7 @@ pub struct TreeView {
 
 fn tree(report: &Report, tree: &TreeInfo) -> TreeView {
     let skipped = tree.skipped_sources.iter().map(|skipped| format!("skipped: {skipped}"));
+    let base = tree.base.iter().flat_map(view::base_lines);
     TreeView {
         name: tree.name.clone(),
         error: tree.error.clone().unwrap_or_default(),
@@ -231,7 +233,7 @@ fn tree(report: &Report, tree: &TreeInfo) -> TreeView {
         source: tree.source.clone().unwrap_or_default(),
         commit: tree.commit.clone().unwrap_or_default(),
         applied: format!("{} of {}", tree.applied.len(), report.series.patches.len()),
-        notes: skipped.chain(tree.notes.iter().cloned()).collect(),
+        notes: skipped.chain(base).chain(tree.notes.iter().cloned()).collect(),
     }
 }
 
@@ -256,6 +258,7 @@ pub struct Page {
     pub findings: Vec<FindingView>,
     /// What stands in the place of findings where there are none.
     pub no_findings: &'static str,
+    pub since: Option<SinceView>,
     pub notes: Vec<String>,
     pub trees: Vec<TreeView>,
     pub patches: Vec<PatchView>,
@@ -296,6 +299,7 @@ impl Page {
             facts: head_facts(report),
             jumps: [
                 Some(jump("findings", "Findings", Some(report.findings.len()))),
+                report.previous.is_some().then(|| jump("since", "Earlier version", None)),
                 Some(jump("series", "Series and trees", None)),
                 Some(jump("builds", "Builds", Some(report.builds.len()))),
                 Some(jump("tests", "Tests", Some(tests))),
@@ -315,6 +319,7 @@ impl Page {
                 RunVerdict::Infra => "None, but the run has no answer: see what was not covered.",
                 RunVerdict::Interrupted => "None so far: the run was stopped before its end.",
             },
+            since: since(report),
             notes: report.series.notes.iter().chain(&report.run.notes).cloned().collect(),
             trees: report.trees.iter().map(|info| tree(report, info)).collect(),
             patches: patches(report),
@@ -356,6 +361,11 @@ fn head_facts(report: &Report) -> Vec<Fact> {
             text: format!("{} v{}", upstream.title, upstream.version),
             href: Some(link::mail(&upstream.message_id)),
         });
+    }
+    if let Some(posting) = &series.posting {
+        let summary = posting.summary();
+        let text = if summary.is_empty() { posting.source.clone() } else { format!("{}; {summary}", posting.source) };
+        facts.push(Fact { name: "posted", text, href: posting.url.as_deref().and_then(link::web) });
     }
     for tree in &report.trees {
         let text = match (&tree.error, &tree.kernel_version) {

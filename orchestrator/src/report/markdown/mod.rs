@@ -1,7 +1,8 @@
 //! The report as Markdown: `report.md`, also the draft of a mail or of a comment on a pull request.
 
-mod escape;
+pub(crate) mod escape;
 mod metrics;
+mod since;
 
 use escape::{block, cell_code, code, text};
 
@@ -21,6 +22,7 @@ pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
     head(&mut out, &report);
     findings(&mut out, &report);
+    since::since(&mut out, &report);
     builds(&mut out, &report);
     tests(&mut out, &report);
     metrics::metrics(&mut out, &report);
@@ -67,6 +69,12 @@ fn head(out: &mut String, report: &Report) {
     };
     line(out, &format!("Series {}: {}{version}, {patches}{port}.", code(&series.name), text(&series.title)));
     line(out, "");
+    if let Some(posting) = &series.posting {
+        let place = posting.url.as_deref().unwrap_or(&posting.source);
+        let summary = posting.summary();
+        let more = if summary.is_empty() { String::new() } else { format!("; {}", text(&summary)) };
+        line(out, &format!("- posted: {}{more}", code(place)));
+    }
     for tree in &report.trees {
         match &tree.error {
             Some(error) => line(out, &format!("- tree {}: could not be had: {}", code(&tree.name), text(error))),
@@ -80,6 +88,9 @@ fn head(out: &mut String, report: &Report) {
         }
         for skipped in &tree.skipped_sources {
             line(out, &format!("  - skipped: {}", text(skipped)));
+        }
+        for base in tree.base.iter().flat_map(view::base_lines) {
+            line(out, &format!("  - {}", text(&base)));
         }
         for note in &tree.notes {
             line(out, &format!("  - {}", text(note)));

@@ -11,6 +11,7 @@ mod json;
 mod revision_text;
 mod run;
 mod series;
+mod versions;
 
 pub use boots::*;
 pub use builds::*;
@@ -19,6 +20,7 @@ pub use coverage::*;
 pub use json::*;
 pub use run::*;
 pub use series::*;
+pub use versions::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,4 +94,7 @@ pub struct Report {
     /// What metrics cost in earlier runs and in this one, where earlier runs measured them.
     #[serde(default)]
     pub metric_history: Vec<MetricHistory>,
+    /// The run of an earlier version of the series, and what changed since; `None` when there is none.
+    #[serde(default)]
+    pub previous: Option<Previous>,
 }

@@ -9,7 +9,7 @@ use super::runs::{Ended, Run, Said, full_name, sort};
 use super::verdict::{infra, verdict};
 use super::whole::parts;
 use crate::suite::log::{self, Log, Marker, log_checked};
-use crate::suite::samples::samples;
+use crate::suite::samples::{samples, together};
 use crate::words::{Accel, BootEnd, BootRecord, Crash, Revision, SplatKind, TestRecord, Verdict};
 
 /// Bytes of output kept of one test: the beginning and the end.
@@ -95,7 +95,7 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
     spoilt(&said, &input, &mut tests);
     let mut remaining = unreached(&said, &input, &tests);
     unloads(&said, &input, &end, &mut tests, &mut remaining);
-    let metrics = tests.iter().flat_map(|test| samples(test, meta.accel)).collect();
+    let metrics = together(tests.iter().flat_map(|test| samples(test, meta.accel)));
     BootRecord {
         kernel: meta.kernel,
         selftests: meta.selftests,
