@@ -53,7 +53,24 @@ except Exception:
     assert_eq!(said.trim(), "accepted, and a null is not");
 }
 
-/// b4 gives the cover letter alone and no thread: it must show a warning with the reason.
+/// A project folder whose only source of posted series is an mbox that does not hold the one asked for.
+fn home_without_archives(folder: &Path) -> PathBuf {
+    let home = folder.join("home");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::create_dir(&home).unwrap();
+    for part in ["series", "kconfigs", "lab"] {
+        let copied = Command::new("cp").arg("-r").arg(shipped.join(part)).arg(home.join(part)).status().unwrap();
+        assert!(copied.success());
+    }
+    let other =
+        "From x Thu Jan  1 00:00:00 1970\nFrom: B <b@example.org>\nSubject: other\nMessage-ID: <2@example.org>\n\nx\n";
+    std::fs::write(folder.join("other.mbox"), other).unwrap();
+    let sources = format!("sources:\n  - name: here\n    mbox: {{ path: {} }}\n", folder.join("other.mbox").display());
+    std::fs::write(home.join("series/sources.yaml"), sources).unwrap();
+    home
+}
+
+/// b4 gives the cover letter alone, and no source has the thread: it must show a warning with the reason.
 #[test]
 #[ignore = "needs python3, pip and git"]
 fn b4_reads_what_the_check_says() {
@@ -74,12 +91,16 @@ cover
 ''', policy=policy.EmailPolicy(utf8=True))
 print(json.dumps(checks.run_series_checks(('1@example.org', mail), [sys.argv[1]], sys.argv[2])))";
     let cache = folder.path().join("cache");
-    let command = format!("{} --cache {} b4-check --no-boot", env!("CARGO_BIN_EXE_orchestrator"), cache.display());
+    let home = home_without_archives(folder.path());
+    let program = env!("CARGO_BIN_EXE_orchestrator");
+    let command = format!("{program} --cache {} --home {} b4-check --no-boot", cache.display(), home.display());
     let said = say(&python, script, &[&command, repository.to_str().unwrap()], &repository);
     let results: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
     assert_eq!(results[0]["tool"], "orchestrator");
     assert_eq!(results[0]["status"], "warn");
     let summary = results[0]["summary"].as_str().unwrap();
-    assert!(summary.contains("cover letter alone"), "{summary}");
+    assert!(summary.contains("<1@example.org> cannot be had"), "{summary}");
+    let details = results[0]["details"].as_str().unwrap();
+    assert!(details.contains("cover letter alone"), "{details}");
     assert_eq!(results.as_array().unwrap().len(), 1);
 }

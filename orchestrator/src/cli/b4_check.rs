@@ -74,7 +74,19 @@ async fn check(global: &Global, args: B4CheckArgs) -> Result<(Vec<CheckResult>, 
             })?,
         },
     };
-    let (folder, report) = run::quietly(global, &places, argument, args.choices).await?;
+    let fetched = argument.starts_with('<');
+    let checked = run::quietly(global, &places, argument, args.choices).await;
+    let (folder, report) = checked.map_err(|failure| match fetched {
+        false => failure,
+        true => Failure {
+            message: format!(
+                "{}; b4 gave the cover letter alone: check the series out for review first (`b4 review`), or give its \
+                 mbox with --thread",
+                failure.message
+            ),
+            ..failure
+        },
+    })?;
     let series = folder.series().ok_or_else(|| Failure::infra("the run has no series"))?;
     let url = places::load(&places.home).map_err(Failure::usage)?.run_url(&report.run.id, "report.html");
     let code = report.verdict.into();
