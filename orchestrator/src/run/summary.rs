@@ -186,14 +186,36 @@ fn tree_info(result: &TreeResult) -> TreeInfo {
 
 fn kconfig_info(kconfig: &Kconfig, trees: &[TreeResult]) -> KconfigInfo {
     let builds = trees.iter().flat_map(|tree| &tree.builds);
-    let toolchain = builds.filter(|made| made.record.kconfig == kconfig.name).map(|made| &made.record.toolchain);
+    let mut tools = builds.filter(|made| made.record.kconfig == kconfig.name).map(|made| &made.record.toolchain);
     KconfigInfo {
         name: kconfig.name.clone(),
         about: kconfig.about.clone(),
         kind: kconfig.kind,
         arch: kconfig.arch.clone(),
-        toolchain: toolchain.into_iter().find(|text| !text.is_empty()).cloned().unwrap_or_default(),
+        toolchain: tools.find(|text| !text.is_empty()).map(|text| toolchain_words(text)).unwrap_or_default(),
     }
+}
+
+/// `gcc 12.2.0, ld 2.40` from what the tools say of themselves, one per line: `gcc: gcc (Debian 12.2.0-14) 12.2.0`.
+fn toolchain_words(lines: &str) -> String {
+    let one = |line: &str| {
+        let (program, says) = line.split_once(": ").unwrap_or(("", line));
+        let mut depth = 0_usize;
+        let outside: String = says
+            .chars()
+            .filter(|c| {
+                depth = if *c == '(' { depth + 1 } else { depth };
+                let keep = depth == 0;
+                depth = if *c == ')' { depth.saturating_sub(1) } else { depth };
+                keep
+            })
+            .collect();
+        match outside.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit())) {
+            Some(version) => format!("{program} {version}").trim().to_owned(),
+            None => line.to_owned(),
+        }
+    };
+    lines.lines().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// A path of the run's folder, as reports name it.
@@ -398,5 +420,19 @@ async fn run_info(inputs: &Inputs<'_>) -> RunInfo {
         resumed: inputs.resumed,
         host: host::info(inputs.accel, inputs.kconfigs, inputs.trees).await,
         notes: inputs.notes.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::toolchain_words;
+
+    #[test]
+    fn tools_are_named_with_their_versions() {
+        let gcc = "gcc: gcc (Debian 12.2.0-14+deb12u1) 12.2.0\nld: GNU ld (GNU Binutils for Debian) 2.40";
+        let clang = "clang: Debian clang version 14.0.6\nld.lld: Debian LLD 14.0.6 (compatible with GNU linkers)";
+        assert_eq!(toolchain_words(gcc), "gcc 12.2.0, ld 2.40");
+        assert_eq!(toolchain_words(clang), "clang 14.0.6, ld.lld 14.0.6");
+        assert_eq!(toolchain_words("odd: no number"), "odd: no number");
     }
 }
