@@ -4,13 +4,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::args::{Failure, Global};
-use super::post_place::{self, Place};
-use super::{ExitCode, outbox, start};
+use super::{ExitCode, outbox, post_place, start};
 use crate::intake;
 use crate::post::dispatch::Couriers;
 use crate::post::github::Target;
 use crate::post::lists::{self, Lists, Transport};
 use crate::post::outbox::{By, Decision, ItemId, Outbox, State, system_clock};
+use crate::post::place::Place;
 use crate::post::plan::{Plan, PlanError, Request, plan};
 use crate::post::said::Said;
 use crate::post::show;

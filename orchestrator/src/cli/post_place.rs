@@ -4,34 +4,11 @@ use super::args::Failure;
 use super::{ExitCode, outbox};
 use crate::post::dispatch::Couriers;
 use crate::post::github::Target;
-use crate::post::message::{Message, Unsaid};
+use crate::post::message::Message;
 use crate::post::outbox::{By, Decision, Outbox, State, system_clock};
+use crate::post::place::Place;
 use crate::post::said::Said;
-use crate::post::{github, kcidb, patchwork};
 use crate::term::text::visible;
-
-/// A place beside mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Checks of patches.
-    Patchwork,
-    /// Status, check run, comment, issue.
-    Github,
-    /// KernelCI's database.
-    Kcidb,
-}
-
-impl Place {
-    /// The place of this name.
-    pub fn named(name: &str) -> Option<Place> {
-        match name {
-            "patchwork" => Some(Place::Patchwork),
-            "github" => Some(Place::Github),
-            "kcidb" => Some(Place::Kcidb),
-            _ => None,
-        }
-    }
-}
 
 /// Shows every request, and what the outbox knows of each message; sends what is new with `send`.
 pub async fn post(
@@ -101,16 +78,6 @@ pub async fn post(
 }
 
 fn messages(place: Place, said: &Said<'_>, target: &Target, couriers: &Couriers<'_>) -> Result<Vec<Message>, Failure> {
-    let places = couriers.places;
-    let missing = |name: &str| Failure::usage(format!("series/places.yaml names no {name}; see docs/places.md"));
-    let messages: Result<Vec<Message>, Unsaid> = match place {
-        Place::Patchwork => {
-            patchwork::messages(said, places.patchwork.as_ref().ok_or_else(|| missing("patchwork"))?, places)
-        }
-        Place::Github => {
-            github::messages(said, target, places.github.as_ref().ok_or_else(|| missing("github"))?, places)
-        }
-        Place::Kcidb => kcidb::messages(said, places.kcidb.as_ref().ok_or_else(|| missing("kcidb"))?, places),
-    };
-    messages.map_err(Failure::usage)
+    let missing = || Failure::usage(format!("series/places.yaml names no {}; see docs/places.md", place.word()));
+    place.messages(said, target, couriers.places).ok_or_else(missing)?.map_err(Failure::usage)
 }

@@ -383,7 +383,11 @@ impl Night<'_> {
         Ok(())
     }
 
+    /// Says what a person should look at, each thing once a night.
     fn trouble(&mut self, message: String) -> Result<(), NightError> {
+        if self.summary.lines.iter().any(|line| line.weight == Weight::Trouble && line.text == message) {
+            return Ok(());
+        }
         self.summary.say(Weight::Trouble, message.clone());
         self.keep(&NightEvent::Trouble { night: self.name.clone(), message })
     }

@@ -1,5 +1,7 @@
 //! Telling verdicts by mail, through the outbox.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -11,10 +13,14 @@ use super::words::VerdictChange;
 use crate::config::Home;
 use crate::intake;
 use crate::post::dispatch::Couriers;
-use crate::post::lists::{self, Lists};
-use crate::post::outbox::{By, Decision, Outbox, State, system_clock};
-use crate::post::places;
+use crate::post::github::Target;
+use crate::post::lists;
+use crate::post::message::{Message, Unsaid};
+use crate::post::outbox::{By, Decision, Draft, ItemId, Kept, LockedOutbox, Outbox, State, system_clock};
+use crate::post::place::Place;
+use crate::post::places::{self, Places};
 use crate::post::plan::{Plan, Request, plan};
+use crate::post::said::Said;
 use crate::report::model::Report;
 use crate::run::RunFolder;
 use crate::words::{Envelope, Series};
@@ -45,15 +51,31 @@ impl Poster for OutboxPoster {
                 cc: &[],
                 now,
             };
-            match policy {
-                PostPolicy::None => Ok(policy.word().to_owned()),
+            let places = places::load(&self.home).map_err(|error| error.to_string())?;
+            let couriers = Couriers { lists: &lists, via: None, places: &places };
+            let wait = match policy {
+                PostPolicy::None => return Ok(policy.word().to_owned()),
                 PostPolicy::DryRun => {
-                    let planned = plan(&request, &Outbox::of(&self.results)).map_err(|error| error.to_string())?;
-                    Ok(would(&planned, &change.run))
+                    let outbox = Outbox::of(&self.results);
+                    let planned = plan(&request, &outbox).map_err(|error| error.to_string())?;
+                    let mut told = vec![would(&planned, &change.run)];
+                    told.extend(elsewhere(&report, &series, &places).iter().map(|(place, messages)| match messages {
+                        Ok(messages) => format!("{} would be said at {}", messages.len(), place.word()),
+                        Err(why) => format!("nothing would be said at {}: {why}", place.word()),
+                    }));
+                    return Ok(told.join("; "));
                 }
-                PostPolicy::Queue => self.keep(&request, &change.run, &lists, true).await,
-                PostPolicy::Send => self.keep(&request, &change.run, &lists, false).await,
+                PostPolicy::Queue => true,
+                PostPolicy::Send => false,
+            };
+            let mut told = vec![self.mail(&request, &change.run, &couriers, wait).await?];
+            for (place, messages) in elsewhere(&report, &series, &places) {
+                match messages {
+                    Ok(messages) => told.push(self.say(place, messages, &couriers, wait).await?),
+                    Err(why) => told.push(format!("nothing is said at {}: {why}", place.word())),
+                }
             }
+            Ok(told.join("; "))
         })
     }
 }
@@ -81,9 +103,14 @@ impl OutboxPoster {
     }
 
     /// Keeps the mail in the outbox and, unless it is to wait for a person, sends it as far as it may go.
-    async fn keep(&self, request: &Request<'_>, run: &str, lists: &Lists, wait: bool) -> Result<String, String> {
-        let outbox = Outbox::of(&self.results);
-        let locked = outbox.lock(system_clock()).map_err(|error| error.to_string())?;
+    async fn mail(
+        &self,
+        request: &Request<'_>,
+        run: &str,
+        couriers: &Couriers<'_>,
+        wait: bool,
+    ) -> Result<String, String> {
+        let locked = Outbox::of(&self.results).lock(system_clock()).map_err(|error| error.to_string())?;
         let planned = plan(request, &locked).map_err(|error| error.to_string())?;
         if planned.recipients.is_empty() {
             return Ok("nobody is to get it by series/lists.yaml".to_owned());
@@ -91,46 +118,87 @@ impl OutboxPoster {
         if !planned.has_sender {
             return Err("nobody is configured to send as; docs/posting.md says how".to_owned());
         }
-        let id = match &planned.decision {
-            Decision::Say { id, .. } => {
-                let (draft, mut state, mut why) = planned.draft(run);
-                if wait {
-                    state = State::PendingModeration;
-                    why = "to be approved by a person, by `post: queue` of series/nightly.yaml".to_owned();
-                }
-                locked.put(id.clone(), draft, state, By::Program, &why).map_err(|error| error.to_string())?;
-                id.clone()
-            }
-            Decision::Said { id, supersedes, .. } => {
-                let why = format!("message {id} says what holds now");
-                locked.supersede_all(supersedes, &why).map_err(|error| error.to_string())?;
-                id.clone()
-            }
-        };
-        let mut kept = locked.find(id.as_str()).map_err(|error| error.to_string())?;
-        let may_go = match kept.state() {
-            State::Ready | State::Sending => !wait,
-            State::PendingModeration
-            | State::Sent
-            | State::Dropped
-            | State::Refused
-            | State::Uncertain
-            | State::Superseded => false,
-        };
-        if may_go {
-            let places = places::load(&self.home).map_err(|error| error.to_string())?;
-            let couriers = Couriers { lists, via: None, places: &places };
-            kept = couriers.send(&locked, &kept).await.map_err(|error| error.to_string())?;
-        }
-        match kept.state() {
-            State::Sent => Ok(format!("mail {id} was sent")),
-            State::PendingModeration => Ok(format!("mail {id} waits; `orchestrator outbox approve {id}` lets it go")),
+        let (draft, state, why) = planned.draft(run);
+        let (id, kept) = deliver(&locked, planned.decision, draft, (state, &why), couriers, wait).await?;
+        Ok(match kept.state() {
+            State::Sent => format!("mail {id} was sent"),
+            State::PendingModeration => format!("mail {id} waits; `orchestrator outbox approve {id}` lets it go"),
             // The outbox has it and knows what is to be done; asking again would do nothing else.
             State::Ready | State::Sending | State::Dropped | State::Refused | State::Uncertain | State::Superseded => {
-                Ok(format!("mail {id} is {}: {}; see `orchestrator outbox`", kept.state().word(), kept.last().why))
+                format!("mail {id} is {}: {}; see `orchestrator outbox`", kept.state().word(), kept.last().why)
             }
-        }
+        })
     }
+
+    /// The same for what is said at a place beside mail.
+    async fn say(
+        &self,
+        place: Place,
+        messages: Vec<Message>,
+        couriers: &Couriers<'_>,
+        wait: bool,
+    ) -> Result<String, String> {
+        let locked = Outbox::of(&self.results).lock(system_clock()).map_err(|error| error.to_string())?;
+        let mut states: BTreeMap<State, usize> = BTreeMap::new();
+        for message in messages {
+            let decision = locked.decide(&message.draft.subject).map_err(|error| error.to_string())?;
+            let state = (State::Ready, "a place that series/places.yaml names");
+            let (_, kept) = deliver(&locked, decision, message.draft, state, couriers, wait).await?;
+            *states.entry(kept.state()).or_default() += 1;
+        }
+        let states: Vec<String> = states.iter().map(|(state, count)| format!("{count} {}", state.word())).collect();
+        Ok(format!("{}: {}", place.word(), states.join(", ")))
+    }
+}
+
+/// Puts a message into the outbox, if it says something new, and sends it as far as it may go.
+async fn deliver(
+    locked: &LockedOutbox,
+    decision: Decision,
+    draft: Draft,
+    (state, why): (State, &str),
+    couriers: &Couriers<'_>,
+    wait: bool,
+) -> Result<(ItemId, Kept), String> {
+    let id = match decision {
+        Decision::Say { id, .. } => {
+            let (state, why) = match wait {
+                true => {
+                    (State::PendingModeration, "to be approved by a person, by `post: queue` of series/nightly.yaml")
+                }
+                false => (state, why),
+            };
+            locked.put(id.clone(), draft, state, By::Program, why).map_err(|error| error.to_string())?;
+            id
+        }
+        Decision::Said { id, supersedes, .. } => {
+            let why = format!("message {id} says what holds now");
+            locked.supersede_all(&supersedes, &why).map_err(|error| error.to_string())?;
+            id
+        }
+    };
+    let kept = locked.find(id.as_str()).map_err(|error| error.to_string())?;
+    let may_go = match kept.state() {
+        State::Ready | State::Sending => !wait,
+        State::PendingModeration
+        | State::Sent
+        | State::Dropped
+        | State::Refused
+        | State::Uncertain
+        | State::Superseded => false,
+    };
+    let kept = match may_go {
+        true => couriers.send(locked, &kept).await.map_err(|error| error.to_string())?,
+        false => kept,
+    };
+    Ok((id, kept))
+}
+
+/// What is said of a night's run at every place that `series/places.yaml` names.
+fn elsewhere(report: &Report, series: &Series, places: &Places) -> Vec<(Place, Result<Vec<Message>, Unsaid>)> {
+    let said = Said { report, series };
+    let target = Target { pull: None, commit: None, nightly: true };
+    Place::ALL.into_iter().filter_map(|place| Some((place, place.messages(&said, &target, places)?))).collect()
 }
 
 fn would(planned: &Plan, run: &str) -> String {

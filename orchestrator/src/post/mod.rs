@@ -19,6 +19,7 @@ pub mod mail;
 pub mod message;
 pub mod outbox;
 pub mod patchwork;
+pub mod place;
 pub mod places;
 pub mod plan;
 pub mod said;
