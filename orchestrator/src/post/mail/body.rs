@@ -17,6 +17,9 @@ use crate::words::{Accel, Change, Kind, Series};
 /// Names in one field; the others are counted.
 const MAX_NAMES: usize = 8;
 
+/// Names listed in a sentence; the others are counted.
+const MAX_LISTED: usize = 3;
+
 /// Entries of a list; the others are counted.
 const MAX_BULLETS: usize = 6;
 
@@ -154,6 +157,14 @@ fn some(names: &[String], max: usize) -> String {
     text
 }
 
+/// `22 kconfigs: a, b, c` with the first names alone, where what stands behind the colon is a list of names.
+fn shortened(text: &str) -> String {
+    let Some((head, tail)) = text.rsplit_once(": ") else { return text.to_owned() };
+    let names: Vec<String> = tail.split(", ").map(str::to_owned).collect();
+    let is_list = names.iter().all(|name| !name.is_empty() && !name.contains(char::is_whitespace));
+    if is_list { format!("{head}: {}", some(&names, MAX_LISTED)) } else { text.to_owned() }
+}
+
 fn builds_and_tests(page: &mut Page, report: &Report) {
     let builds = &report.coverage.builds;
     let others = [(builds.failed, "failed"), (builds.infra, "without an answer"), (builds.not_run, "not run")];
@@ -192,7 +203,7 @@ fn not_covered(page: &mut Page, report: &Report) {
     for not in all.iter().take(MAX_BULLETS) {
         let place: Vec<&str> = not.tree.iter().chain(&not.kconfig).map(String::as_str).collect();
         let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
-        page.bullet(&format!("{}{place}: {}", not.what, not.why));
+        page.bullet(&format!("{}{place}: {}", shortened(&not.what), not.why));
     }
     for unmeasured in report.coverage.unmeasured.iter().take(MAX_BULLETS) {
         page.bullet(unmeasured);
@@ -210,9 +221,29 @@ fn base_health(page: &mut Page, report: &Report) {
     }
     page.paragraph("The base has trouble of its own, which is not held against the series:");
     for health in all.iter().take(MAX_BULLETS) {
-        page.bullet(&health.summary);
+        page.bullet(&shortened(&health.summary));
     }
     if all.len() > MAX_BULLETS {
         page.bullet(&format!("and {} more", all.len() - MAX_BULLETS));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn only_lists_of_names_are_shortened() {
+        for (text, expected) in [
+            ("22 kconfigs: a, b, c, d, e", "22 kconfigs: a, b, c and 2 more"),
+            ("6 tests fail without the series, too: x.y", "6 tests fail without the series, too: x.y"),
+            ("kconfig w1", "kconfig w1"),
+            (
+                "the base warns: one, two and three, four, five, six",
+                "the base warns: one, two and three, four, five, six",
+            ),
+        ] {
+            assert_eq!(shortened(text), expected);
+        }
     }
 }

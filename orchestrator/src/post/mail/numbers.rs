@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use crate::report::labels;
-use crate::report::model::Report;
+use crate::report::model::{Report, RunVerdict};
 use crate::report::numbers::{self, Measured};
 use crate::words::MetricComparison;
 
@@ -37,7 +37,8 @@ fn of_place(page: &mut Page, report: &Report, place: &Measured<'_>) {
         |row: &MetricComparison| report.findings.iter().any(|finding| finding.metric.as_ref() == Some(&row.metric));
     changed.sort_by_key(|rows| !is_named(rows[0]));
     let rows: Vec<&MetricComparison> = changed.into_iter().flatten().collect();
-    if rows.is_empty() {
+    // A clean run fits one screen; what changed without being a problem stands among the notices.
+    if rows.is_empty() || report.verdict == RunVerdict::Clean {
         return;
     }
     page.gap();
