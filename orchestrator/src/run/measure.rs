@@ -312,7 +312,13 @@ pub fn samples(boots: &[Booted]) -> Readings {
 /// Full names of the metrics to measure: those asked for, or those of the profile.
 pub fn metric_names(suites: &[Suite], profile: Profile, only: &[String]) -> Vec<String> {
     if !only.is_empty() {
-        return only.to_vec();
+        // The name of a suite stands for all of it, which may be less than its program has.
+        let all = |name: &String| -> Vec<String> {
+            let suite = suites.iter().find(|suite| suite.name == *name && !suite.tests.is_empty());
+            let tests = suite.map(|suite| suite.tests.iter().map(|test| format!("{name}.{test}")).collect());
+            tests.unwrap_or_else(|| vec![name.clone()])
+        };
+        return only.iter().flat_map(all).collect();
     }
     let list = |suite: &Suite| -> Vec<String> {
         let quick = match profile {
@@ -325,4 +331,21 @@ pub fn metric_names(suites: &[Suite], profile: Profile, only: &[String]) -> Vec<
         names.iter().map(|name| format!("{}.{name}", suite.name)).chain(whole).collect()
     };
     suites.iter().flat_map(list).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_suite_stands_for_what_it_lists() {
+        let home = camino::Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let suites = ["numa-bench", "hmm-bench"].map(|name| crate::lab::suite(home, name).unwrap());
+        let asked = |only: &str| metric_names(&suites, Profile::Quick, &[only.to_owned()]);
+        let numa = asked("numa-bench");
+        assert_eq!(numa.len(), suites[0].tests.len());
+        assert!(numa.iter().all(|name| name.starts_with("numa-bench.system.move-pages.")), "{numa:?}");
+        let one = "hmm-bench.private.to-device.present-2M";
+        assert_eq!(asked(one), [one]);
+    }
 }
