@@ -1,11 +1,11 @@
 //! What goes wrong when a posted series is looked for.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::gzip::GzipTrouble;
 use crate::config::ConfigError;
 use crate::series::SeriesError;
+use crate::words::{ListedFailures, SourceFailure};
 
 /// A posted series that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum IntakeError {
     #[error(
         "{wanted} cannot be had: {}; mend one of these, add a source to series/sources.yaml, or save the thread \
              and pass the mbox",
-        Listed(failures)
+        ListedFailures(failures)
     )]
     Unavailable {
         /// What was asked for.
@@ -65,32 +65,6 @@ impl IntakeError {
             | IntakeError::Series(_)
             | IntakeError::Sources(_) => false,
         }
-    }
-}
-
-/// One source that did not serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFailure {
-    /// Its name.
-    pub source: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl fmt::Display for SourceFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.source, self.reason)
-    }
-}
-
-struct Listed<'a>(&'a [SourceFailure]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, failure) in self.0.iter().enumerate() {
-            write!(f, "{}({}) {failure}", if index == 0 { "" } else { "; " }, index + 1)?;
-        }
-        Ok(())
     }
 }
 

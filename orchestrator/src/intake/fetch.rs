@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::archive::{self, Haul, Query};
-use super::error::{IntakeError, SourceFailure, SourceTrouble};
+use super::error::{IntakeError, SourceTrouble};
 use super::github::{self, Access};
 use super::http::Http;
 use super::postings::{self, Start, Survey};
@@ -18,7 +18,7 @@ use super::wanted::{Asked, Wanted};
 use super::{local, patchwork};
 use crate::config::{ConfigError, Home};
 use crate::series::{self, Mail, Manifest, SeriesSource};
-use crate::words::{Envelope, Posting, Series};
+use crate::words::{Envelope, Posting, Series, SourceFailure};
 
 /// Bounds on what archives may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ mod trailers;
 mod versions;
 mod wanted;
 
-pub use error::{IntakeError, SourceFailure};
+pub use error::IntakeError;
 pub use fetch::{Choice, Intake, Limits, posted_head};
 pub use sources::{Place, Source, SourcesFile, sources};
 pub use versions::{VersionList, VersionRow};

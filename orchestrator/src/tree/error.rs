@@ -1,8 +1,7 @@
 //! What goes wrong with trees.
 
-use std::fmt;
-
 use crate::process::ProcessError;
+use crate::words::{ListedFailures, SourceFailure};
 
 /// A tree that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +13,10 @@ pub enum TreeError {
         tree: String,
     },
     /// No source served.
-    #[error("tree {tree} cannot be had: {}; mend one of these, or add a source to series/trees.yaml", Listed(failures))]
+    #[error(
+        "tree {tree} cannot be had: {}; mend one of these, or add a source to series/trees.yaml",
+        ListedFailures(failures)
+    )]
     Unavailable {
         /// Tree.
         tree: String,
@@ -53,32 +55,6 @@ pub enum TreeError {
     },
 }
 
-/// One source that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFailure {
-    /// Source, as shown to people.
-    pub source: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl fmt::Display for SourceFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.source, self.reason)
-    }
-}
-
-struct Listed<'a>(&'a [SourceFailure]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, failure) in self.0.iter().enumerate() {
-            write!(f, "{}({}) {failure}", if index == 0 { "" } else { "; " }, index + 1)?;
-        }
-        Ok(())
-    }
-}
-
 /// Why one source failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
@@ -95,7 +71,7 @@ pub(super) enum SourceError {
 }
 
 impl SourceError {
-    pub(super) fn io(what: impl fmt::Display, source: std::io::Error) -> Self {
+    pub(super) fn io(what: impl std::fmt::Display, source: std::io::Error) -> Self {
         SourceError::Io { what: what.to_string(), source }
     }
 }

@@ -7,14 +7,14 @@ use git2::Repository;
 use tokio_util::sync::CancellationToken;
 
 use super::debian::{Apt, installed};
-use super::error::{SourceError, SourceFailure, TreeError};
+use super::error::{SourceError, TreeError};
 use super::file::{CloneEntry, DebianEntry};
 use super::git::PLAIN_BYTES;
 use super::lock::Lock;
 use super::marker::{Imported, stamp};
 use super::spec::{GitRef, Source, TarballPlace, TreeSpec};
 use super::{download, import, local, query, remote};
-use crate::words::{Event, EventSink, Tree};
+use crate::words::{Event, EventSink, SourceFailure, Tree};
 
 /// Where a source puts its commit until it is known to be good.
 const INCOMING: &str = "refs/incoming/base";

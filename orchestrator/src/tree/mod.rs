@@ -40,7 +40,7 @@ pub use base::{
     candidates, has_commit, held, history_patch_ids, match_of, patch_id, plan_prerequisites, put_below, resolve,
     trees_at_hand,
 };
-pub use error::{SourceFailure, TreeError};
+pub use error::TreeError;
 pub use fetch::{FetchOptions, fetch, fetch_commit};
 pub use file::{CloneEntry, DebianEntry, TreesFile, catalogue};
 pub use prune::{Pruned, folder_size, prune};

@@ -13,6 +13,7 @@ mod machine;
 mod metric;
 mod revision;
 mod series;
+mod source;
 mod suite;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,6 +33,7 @@ pub use machine::*;
 pub use metric::*;
 pub use revision::*;
 pub use series::*;
+pub use source::*;
 pub use suite::*;
 pub use tree::*;
 pub use unit::*;
