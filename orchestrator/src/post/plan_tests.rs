@@ -78,9 +78,17 @@ fn a_narrow_run_takes_nothing_back() {
     let mut narrow = posted(fixtures::clean());
     narrow.kconfigs.retain(|kconfig| kconfig.name == "hmm");
     assert!(bench.send(&narrow).is_none(), "the kconfig that does not build was not looked at");
-    // Another tree is news; the old finding is said to stand.
+    // Another tree is no news by itself, nor is the same finding there.
     narrow.trees[0].name = "mainline".into();
-    let told = bench.send(&narrow).unwrap();
+    assert!(bench.send(&narrow).is_none());
+    let mut again = broken.clone();
+    again.trees[0].name = "mainline".into();
+    again.findings.iter_mut().for_each(|finding| finding.tree = "mainline".into());
+    assert!(bench.send(&again).is_none());
+    // Another finding is, wherever it is; the old one is said to stand.
+    again.kconfigs.retain(|kconfig| kconfig.name == "hmm");
+    again.findings[0].kconfig = Some("hmm".into());
+    let told = bench.send(&again).unwrap();
     assert!(told.contains("1 finding of the earlier report on this version stand"), "{told}");
 }
 

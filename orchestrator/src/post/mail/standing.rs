@@ -43,8 +43,6 @@ impl FindingIdentity {
 pub struct Standing {
     /// Problems that stand, of this run and of earlier ones that this run did not look at again.
     pub findings: BTreeSet<FindingIdentity>,
-    /// Trees that were tested.
-    pub trees: BTreeSet<String>,
     /// How many of the findings are not of this run.
     pub carried: usize,
 }
@@ -58,8 +56,8 @@ impl Standing {
     pub fn after(report: &Report, before: Option<&Standing>) -> Standing {
         let problems = report.findings.iter().filter(|finding| finding.severity == Severity::Problem);
         let mut findings: BTreeSet<FindingIdentity> = problems.map(FindingIdentity::of).collect();
-        let mut trees: BTreeSet<String> =
-            report.trees.iter().filter(|tree| tree.error.is_none()).map(|tree| tree.name.clone()).collect();
+        let trees: BTreeSet<&String> =
+            report.trees.iter().filter(|tree| tree.error.is_none()).map(|tree| &tree.name).collect();
         let looked_at = |finding: &FindingIdentity| {
             trees.contains(&finding.tree)
                 && (finding.kconfig.is_empty() || report.kconfigs.iter().any(|kconfig| kconfig.name == finding.kconfig))
@@ -68,17 +66,18 @@ impl Standing {
         if let Some(before) = before {
             let still = |finding: &&FindingIdentity| !looked_at(finding) && !findings.contains(finding);
             carried = before.findings.iter().filter(still).cloned().collect();
-            trees.extend(before.trees.iter().cloned());
         }
         let count = carried.len();
         findings.extend(carried);
-        Standing { findings, trees, carried: count }
+        Standing { findings, carried: count }
     }
 
-    /// A hash of all that makes it worth a mail: the findings, and the trees that were tested. A further kconfig on
-    /// which nothing is found is no news; a further tree is.
+    /// A hash of all that makes it worth a mail: the findings, wherever they were seen. A further tree or kconfig on
+    /// which nothing is found, or the same, is no news: a night that tests a version on several trees sends one mail.
     pub fn fingerprint(&self) -> String {
-        let text = serde_json::to_string(&(&self.findings, &self.trees)).expect("plain data");
+        let what = |finding: &FindingIdentity| FindingIdentity { tree: String::new(), ..finding.clone() };
+        let findings: BTreeSet<FindingIdentity> = self.findings.iter().map(what).collect();
+        let text = serde_json::to_string(&findings).expect("plain data");
         blake3::hash(text.as_bytes()).to_hex().as_str()[..32].to_owned()
     }
 }
