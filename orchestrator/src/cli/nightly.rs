@@ -25,6 +25,9 @@ pub struct NightlyArgs {
     /// Print everything, also where standard output is no terminal
     #[arg(long, short = 'v', conflicts_with = "quiet")]
     verbose: bool,
+    /// Your own lists.yaml [default: ~/.config/orchestrator/lists.yaml]
+    #[arg(long, value_name = "FILE")]
+    lists: Option<Utf8PathBuf>,
     /// Print the files that start it every night, for this program and its folders, and do nothing else
     #[arg(long, value_name = "KIND")]
     print_unit: Option<Unit>,
@@ -60,8 +63,12 @@ pub async fn nightly(global: &Global, args: &NightlyArgs) -> Result<ExitCode, Fa
         mode: term::Mode::choose(false, quiet),
         styles: start::color(global).stderr(),
     };
-    let poster =
-        OutboxPoster { home: places.home.clone(), results: places.results.clone(), cache: places.cache.clone() };
+    let poster = OutboxPoster {
+        home: places.home.clone(),
+        lists: args.lists.clone(),
+        results: places.results.clone(),
+        cache: places.cache.clone(),
+    };
     let disk = CacheDisk { results: places.results.clone(), cache: places.cache.clone() };
     let setting = Setting {
         nightly: &config,

@@ -27,8 +27,10 @@ use crate::words::{Envelope, Series};
 
 /// Replies in the threads of the series. The outbox is what makes a mail leave once, whatever is asked for how often.
 pub struct OutboxPoster {
-    /// The policy, `series/lists.yaml` and the user's own.
+    /// Policy and places: `series/lists.yaml`, `series/places.yaml`.
     pub home: Home,
+    /// A file that stands in for the user's own `lists.yaml`.
+    pub lists: Option<Utf8PathBuf>,
     /// Runs and outbox.
     pub results: Utf8PathBuf,
     /// Threads that were fetched.
@@ -38,7 +40,7 @@ pub struct OutboxPoster {
 impl Poster for OutboxPoster {
     fn post<'a>(&'a self, change: &'a VerdictChange, policy: PostPolicy) -> BoxFuture<'a, Result<String, String>> {
         Box::pin(async move {
-            let lists = lists::load(&self.home, None).map_err(|error| error.to_string())?;
+            let lists = lists::load(&self.home, self.lists.as_deref()).map_err(|error| error.to_string())?;
             let (report, series) = self.run(&change.run)?;
             let posted = self.posted(&series).await;
             let now = Timestamp::now().as_second();
@@ -68,14 +70,17 @@ impl Poster for OutboxPoster {
                 PostPolicy::Queue => true,
                 PostPolicy::Send => false,
             };
-            let mut told = vec![self.mail(&request, &change.run, &couriers, wait).await?];
+            // Trouble with one way is no reason to leave out the others; what the outbox has is not said twice.
+            let mut told = vec![self.mail(&request, &change.run, &couriers, wait).await];
             for (place, messages) in elsewhere(&report, &series, &places) {
-                match messages {
-                    Ok(messages) => told.push(self.say(place, messages, &couriers, wait).await?),
-                    Err(why) => told.push(format!("nothing is said at {}: {why}", place.word())),
-                }
+                told.push(match messages {
+                    Ok(messages) => self.say(place, messages, &couriers, wait).await,
+                    Err(why) => Ok(format!("nothing is said at {}: {why}", place.word())),
+                });
             }
-            Ok(told.join("; "))
+            let failed = told.iter().any(Result::is_err);
+            let told: Vec<String> = told.into_iter().map(|told| told.unwrap_or_else(|why| why)).collect();
+            if failed { Err(told.join("; ")) } else { Ok(told.join("; ")) }
         })
     }
 }
@@ -213,3 +218,7 @@ fn would(planned: &Plan, run: &str) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+#[path = "outbox_poster_tests.rs"]
+mod tests;

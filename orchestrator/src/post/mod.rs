@@ -25,5 +25,5 @@ pub mod plan;
 pub mod said;
 pub mod show;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod weigh;

@@ -33,7 +33,7 @@ pub mod previous;
 mod recorder;
 mod summary;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tools;
 mod trees;
 mod uncompiled;
