@@ -97,7 +97,7 @@ pub fn repeats(base: &[BootRecord], patched: &[BootRecord]) -> BTreeMap<String, 
         .filter(|(_, next)| !next.is_none())
         .collect();
     // Those they follow are repeated for them.
-    let followers = followers(patched);
+    let followers = followers(base, patched);
     repeats.retain(|test, _| !followers.contains_key(test));
     for test in new_splats(base, patched).into_iter().flat_map(|new| new.tests) {
         if followers.contains_key(&test) {

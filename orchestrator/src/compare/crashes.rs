@@ -13,13 +13,16 @@ const LEADERS: usize = 3;
 /// What tells causes apart: how the machine went down, and where it panicked. Where one that hangs is found is chance.
 type Cause = (Crash, Option<String>);
 
-/// Tests that took the machine down like others did before them, each with those others: what is found out about the
-/// leaders holds for the follower, when they agree.
-pub fn followers(boots: &[BootRecord]) -> BTreeMap<String, Vec<String>> {
+/// Tests that took the patched machine down like others did before them, each with those others: what is found out about
+/// the leaders holds for the follower, when they agree. A test that takes the base down, too, says nothing about the
+/// series and neither leads nor follows.
+pub fn followers(base: &[BootRecord], patched: &[BootRecord]) -> BTreeMap<String, Vec<String>> {
     let mut leaders: BTreeMap<Cause, Vec<String>> = BTreeMap::new();
-    let mut seen: Vec<String> = Vec::new();
+    let of_base = base.iter().flat_map(|boot| &boot.tests);
+    let known = of_base.filter(|record| matches!(record.verdict, Verdict::Crashed { .. }));
+    let mut seen: Vec<String> = known.map(|record| record.test.clone()).collect();
     let mut followers = BTreeMap::new();
-    for boot in boots {
+    for boot in patched {
         for record in &boot.tests {
             let Verdict::Crashed { crash } = record.verdict else { continue };
             // The first time counts, so that the answer stays the same as boots are added.
@@ -62,9 +65,16 @@ mod tests {
     #[test]
     fn the_first_three_of_a_cause_lead_the_others() {
         let boots: Vec<BootRecord> = ["a", "b", "c", "d", "a", "e"].map(|test| crashed(test, Crash::Hang)).into();
-        let followers = followers(&boots);
+        let followers = followers(&[], &boots);
         assert_eq!(followers.keys().collect::<Vec<_>>(), ["d", "e"]);
         assert_eq!(followers["e"], ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_takes_the_base_down_too_leads_nobody() {
+        let base: Vec<BootRecord> = ["a", "b", "c"].map(|test| crashed(test, Crash::Hang)).into();
+        let boots: Vec<BootRecord> = ["a", "b", "c", "new"].map(|test| crashed(test, Crash::Hang)).into();
+        assert_eq!(followers(&base, &boots), BTreeMap::new());
     }
 
     #[test]
@@ -81,6 +91,6 @@ mod tests {
             panics("e", "g"),
             panics("h", "f"),
         ];
-        assert_eq!(followers(&boots).into_keys().collect::<Vec<_>>(), ["h"]);
+        assert_eq!(followers(&[], &boots).into_keys().collect::<Vec<_>>(), ["h"]);
     }
 }

@@ -48,7 +48,7 @@ pub struct Plan {
     pub decision: Decision,
     /// The mail.
     pub message: Message,
-    /// False when nobody is configured to send as; the mail then shows a placeholder.
+    /// False when nobody is configured to send as: the mail can be looked at, and is not sent.
     pub has_sender: bool,
 }
 

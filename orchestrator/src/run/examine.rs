@@ -233,7 +233,7 @@ impl Job<'_> {
     pub async fn blame(&self, base: &BuildRecord, examined: &mut Examined) {
         let tip = self.board.tip;
         let ends = BTreeMap::from([(0, bisect::Answer::Good), (tip, bisect::Answer::Bad)]);
-        let followers = compare::followers(&records(&examined.patched));
+        let followers = compare::followers(&records(&examined.base), &records(&examined.patched));
         let follows = |symptom: &Symptom| matches!(symptom, Symptom::Test { test } if followers.contains_key(test));
         let mut known: BTreeMap<Symptom, BTreeMap<usize, bisect::Answer>> = symptoms(examined)
             .into_iter()
