@@ -48,8 +48,12 @@ mod tests {
     fn the_shipped_quick_set_names_metrics_that_the_program_has() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Utf8Path::from_path(dir.path()).unwrap();
-        let path = place_bench(cache).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        // Copied by another process: a child that another test starts meanwhile holds open what this one is writing,
+        // and what is open for writing cannot be executed.
+        let path = cache.join("hmm-bench");
+        let place = place_bench(cache).unwrap();
+        let copied = std::process::Command::new("install").args(["-m", "755", place.as_str(), path.as_str()]).status();
+        assert!(copied.unwrap().success());
         let output = std::process::Command::new(&path).arg("-l").output().unwrap();
         let table = String::from_utf8(output.stdout).unwrap();
         let mut names = Vec::new();
