@@ -192,7 +192,10 @@ async fn accel(places: &start::Places, cancel: &CancellationToken) -> Check {
         Ok(machine) => machine,
         Err(error) => return Check::bad(what, State::Missing, error.to_string(), "mend the file"),
     };
-    match lab::probe_accel(&places.cache, &machine, cancel).await {
+    let Some(qemu) = machine.qemu() else {
+        return Check::bad(what, State::Missing, "lab/qemu-x86_64.yaml is no guest".to_owned(), "mend the file");
+    };
+    match lab::probe_accel(&places.cache, qemu, cancel).await {
         Ok(choice) if choice.accel == Accel::Kvm => Check::good(what, choice.reason),
         Ok(choice) => Check::bad(what, State::Limited, choice.reason, "guests are emulated, about ten times slower"),
         Err(error) => Check::bad(what, State::Missing, error.to_string(), "mend QEMU"),

@@ -10,7 +10,7 @@ use crate::post::lists::ListsFile;
 use crate::post::places::PlacesFile;
 use crate::series::Manifest;
 use crate::tree::TreesFile;
-use crate::words::{Machine, Suite};
+use crate::words::{MachineFile, Suite};
 
 /// A kind of file a user writes.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub fn schemas() -> Vec<UserFile> {
         user_file::<ListsFile>("lists", "series/lists.yaml"),
         user_file::<PlacesFile>("places", "series/places.yaml"),
         user_file::<MatrixFile>("matrix", "kconfigs/matrix.yaml"),
-        user_file::<Machine>("machine", "lab/<name>.yaml"),
+        user_file::<MachineFile>("machine", "lab/<name>.yaml"),
         user_file::<Suite>("suite", "lab/suites/<name>.yaml"),
     ]
 }

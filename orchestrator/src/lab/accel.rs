@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AccelChoice, LabError, qemu, tiny};
 use crate::process::{Command, End, ProcessError, Stream};
-use crate::words::{Accel, Machine};
+use crate::words::{Accel, QemuMachine};
 
 /// The device of hardware virtualisation.
 pub(super) const KVM: &str = "/dev/kvm";
@@ -37,7 +37,7 @@ struct Host {
 /// [`LabError::NoGuest`] when not even emulation runs a guest, or QEMU is missing.
 pub async fn probe_accel(
     cache: &Utf8Path,
-    machine: &Machine,
+    machine: &QemuMachine,
     cancel: &CancellationToken,
 ) -> Result<AccelChoice, LabError> {
     probe_with(Utf8Path::new(KVM), cache, machine, cancel).await
@@ -46,7 +46,7 @@ pub async fn probe_accel(
 async fn probe_with(
     kvm: &Utf8Path,
     cache: &Utf8Path,
-    machine: &Machine,
+    machine: &QemuMachine,
     cancel: &CancellationToken,
 ) -> Result<AccelChoice, LabError> {
     let key = identity(kvm, machine, cancel).await?;
@@ -64,7 +64,7 @@ async fn probe_with(
 /// Remembers that KVM ran the smallest guest but no kernel.
 pub(super) async fn distrust_kvm(
     cache: &Utf8Path,
-    machine: &Machine,
+    machine: &QemuMachine,
     cancel: &CancellationToken,
 ) -> Result<AccelChoice, LabError> {
     let reason = "emulation: a kernel that boots when it is emulated did not boot under KVM".to_owned();
@@ -76,12 +76,12 @@ pub(super) async fn distrust_kvm(
 async fn probe(
     kvm: &Utf8Path,
     cache: &Utf8Path,
-    machine: &Machine,
+    machine: &QemuMachine,
     cancel: &CancellationToken,
 ) -> Result<AccelChoice, LabError> {
     let emulated = |why: String| AccelChoice { accel: Accel::Tcg, reason: format!("emulation: {why}") };
-    if machine.qemu.arch != "x86_64" {
-        return Ok(emulated(format!("the hardware virtualisation of {} is not tried", machine.qemu.arch)));
+    if machine.arch != "x86_64" {
+        return Ok(emulated(format!("the hardware virtualisation of {} is not tried", machine.arch)));
     }
     let folder = tempfile::Builder::new().prefix("probe-").tempdir_in(make(cache)?).map_err(io(cache))?;
     let image = Utf8PathBuf::try_from(folder.path().join("tiny.elf")).map_err(|error| {
@@ -107,14 +107,14 @@ async fn probe(
 
 /// Runs the smallest guest; the inner error says why it did not come to life.
 async fn run(
-    machine: &Machine,
+    machine: &QemuMachine,
     accel: Accel,
     image: &Utf8Path,
     deadline: Duration,
     cancel: &CancellationToken,
 ) -> Result<Result<(), String>, LabError> {
     let mut said = String::new();
-    let command = Command::new(&machine.qemu.binary, "/").args(arguments(machine, accel, image)).deadline(deadline);
+    let command = Command::new(&machine.binary, "/").args(arguments(machine, accel, image)).deadline(deadline);
     let exit = command.run(cancel, |stream, line| {
         if stream == Stream::Err && said.len() < 4096 {
             said.push_str(line);
@@ -133,10 +133,9 @@ async fn run(
 }
 
 /// QEMU's arguments for the smallest guest on this machine.
-fn arguments(machine: &Machine, accel: Accel, image: &Utf8Path) -> Vec<String> {
+fn arguments(machine: &QemuMachine, accel: Accel, image: &Utf8Path) -> Vec<String> {
     let mut arguments = qemu::base();
-    let qemu = &machine.qemu;
-    for word in ["-machine", &qemu.machine, "-accel", qemu::accel(accel), "-cpu", &qemu.cpu, "-m", "64M"] {
+    for word in ["-machine", &machine.machine, "-accel", qemu::accel(accel), "-cpu", &machine.cpu, "-m", "64M"] {
         arguments.push(word.to_owned());
     }
     arguments.extend(tiny::EXIT_DEVICE.map(str::to_owned));
@@ -154,8 +153,8 @@ fn kvm_problem(kvm: &Utf8Path) -> Option<String> {
 }
 
 /// All that determines the answer: the host's boot, its CPU, QEMU, `/dev/kvm` and the machine.
-async fn identity(kvm: &Utf8Path, machine: &Machine, cancel: &CancellationToken) -> Result<String, LabError> {
-    let version = Command::new(&machine.qemu.binary, "/").arg("--version").output(cancel).await;
+async fn identity(kvm: &Utf8Path, machine: &QemuMachine, cancel: &CancellationToken) -> Result<String, LabError> {
+    let version = Command::new(&machine.binary, "/").arg("--version").output(cancel).await;
     let version = version.map_err(|error| process(machine, &error))?;
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let openable = kvm_problem(kvm).is_none();
@@ -172,10 +171,10 @@ async fn identity(kvm: &Utf8Path, machine: &Machine, cancel: &CancellationToken)
         openable.to_string(),
         arguments(machine, Accel::Kvm, Utf8Path::new("")).join(" "),
     ];
-    Ok(format!("{}-{}", machine.name, &blake3::hash(parts.join("\n").as_bytes()).to_hex()[..16]))
+    Ok(format!("{}-{}", machine.arch, &blake3::hash(parts.join("\n").as_bytes()).to_hex()[..16]))
 }
 
-fn process(machine: &Machine, error: &ProcessError) -> LabError {
+fn process(machine: &QemuMachine, error: &ProcessError) -> LabError {
     match error {
         ProcessError::NotFound { .. } => {
             no_guest(machine, &format!("{error}; on Debian: apt-get install qemu-system-x86"))
@@ -184,8 +183,8 @@ fn process(machine: &Machine, error: &ProcessError) -> LabError {
     }
 }
 
-fn no_guest(machine: &Machine, reason: &str) -> LabError {
-    LabError::NoGuest { binary: machine.qemu.binary.clone(), reason: reason.to_owned() }
+fn no_guest(machine: &QemuMachine, reason: &str) -> LabError {
+    LabError::NoGuest { binary: machine.binary.clone(), reason: reason.to_owned() }
 }
 
 fn io(file: &Utf8Path) -> impl Fn(std::io::Error) -> LabError {

@@ -6,15 +6,15 @@ use super::*;
 struct Lab {
     _dir: tempfile::TempDir,
     root: Utf8PathBuf,
-    machine: Machine,
+    machine: QemuMachine,
 }
 
 /// A host whose QEMU is `script` and whose `/dev/kvm` is a plain file, when it has one.
 fn lab(script: &str, kvm: bool) -> Lab {
     let dir = tempfile::tempdir().unwrap();
     let root = Utf8PathBuf::try_from(dir.path().to_owned()).unwrap();
-    let mut machine = testing::machine();
-    machine.qemu.binary = root.join("qemu").into_string();
+    let mut machine = testing::qemu();
+    machine.binary = root.join("qemu").into_string();
     testing::fake_qemu(&root.join("qemu"), &format!("echo x >> {root}/runs\n{script}"));
     if kvm {
         std::fs::write(root.join("kvm"), "").unwrap();
@@ -72,7 +72,7 @@ async fn a_qemu_that_cannot_even_emulate_is_an_error() {
 #[tokio::test]
 async fn a_missing_qemu_is_named_with_its_package() {
     let mut lab = lab("", false);
-    lab.machine.qemu.binary = "no-such-qemu".into();
+    lab.machine.binary = "no-such-qemu".into();
     let error = lab.probe().await.unwrap_err().to_string();
     assert!(error.contains("no-such-qemu") && error.contains("apt-get install"), "{error}");
 }

@@ -16,7 +16,7 @@ use super::supervisor::{Supervisor, Tokens};
 use super::watch::{Limits, Watch};
 use super::{BootRequest, RawBoot, accel, follow, plan, record, sockets};
 use crate::process::{Command, Sandbox, SandboxProbe};
-use crate::words::{Accel, BootEnd, Event};
+use crate::words::{Accel, BootEnd, Event, QemuMachine};
 
 /// Files of an attempt beside the initramfs and the sockets.
 const FILES: [&str; 7] =
@@ -27,17 +27,17 @@ const FILES: [&str; 7] =
 /// This never fails: trouble of ours is a [`BootEnd::Infra`] that says what to do. A guest whose agent never speaks
 /// under hardware virtualisation is tried again by emulation; when it speaks there, the host is remembered as one
 /// whose KVM boots no kernel, and an event says so. The first try's files are then in the folder `kvm`.
-pub async fn boot(request: &BootRequest) -> RawBoot {
-    let first = attempt(request, request.accel).await;
+pub(super) async fn boot_guest(request: &BootRequest, qemu: &QemuMachine) -> RawBoot {
+    let first = attempt(request, qemu, request.accel).await;
     if request.accel != Accel::Kvm || !is_suspect(&first) || request.cancel.is_cancelled() {
         return first;
     }
     if let Err(error) = set_aside(&request.dir) {
         return failed(request, request.accel, error);
     }
-    let second = attempt(request, Accel::Tcg).await;
+    let second = attempt(request, qemu, Accel::Tcg).await;
     if !second.frames.is_empty() {
-        let message = match accel::distrust_kvm(&request.cache, &request.machine, &request.cancel).await {
+        let message = match accel::distrust_kvm(&request.cache, qemu, &request.cancel).await {
             Ok(choice) => format!("{}: {}", request.unit, choice.reason),
             Err(error) => format!("{}: KVM boots no kernel here, but this cannot be remembered: {error}", request.unit),
         };
@@ -64,9 +64,9 @@ fn set_aside(dir: &Utf8Path) -> Result<(), String> {
     Ok(())
 }
 
-async fn attempt(request: &BootRequest, accel: Accel) -> RawBoot {
+async fn attempt(request: &BootRequest, qemu: &QemuMachine, accel: Accel) -> RawBoot {
     let start = Instant::now();
-    let mut boot = match try_attempt(request, accel).await {
+    let mut boot = match try_attempt(request, qemu, accel).await {
         Ok(boot) => boot,
         Err(reason) => failed(request, accel, reason),
     };
@@ -77,25 +77,24 @@ async fn attempt(request: &BootRequest, accel: Accel) -> RawBoot {
     boot
 }
 
-async fn try_attempt(request: &BootRequest, accel: Accel) -> Result<RawBoot, String> {
+async fn try_attempt(request: &BootRequest, machine: &QemuMachine, accel: Accel) -> Result<RawBoot, String> {
     let dir = &request.dir;
     let guest = plan::guest(request).map_err(|problems| problems.join("; "))?;
     let listener = prepare(dir, &guest)?;
-    let machine = &request.machine;
     let parts = qemu::Guest {
-        machine: &machine.qemu,
+        machine,
         spec: &request.spec,
         accel,
         kernel: &request.kernel,
         command_line: &guest.command_line,
         counting: request.counting.as_ref(),
     };
-    let (command, confined) = confine(parts.command(dir, Results::Live), request, accel);
+    let (command, confined) = confine(parts.command(dir, Results::Live), request, machine, accel);
     let recorder = Mutex::new(Recorder::create(dir, LIMIT)?);
     let results = Bounded::create(dir.join("results.jsonl"), LIMIT)?;
     let news = Notify::new();
     let tokens = Tokens::default();
-    let limits = Limits::new(&machine.timeouts, accel, request.spec.slowness, request.deadline_factor);
+    let limits = Limits::new(&request.machine.timeouts, accel, request.spec.slowness, request.deadline_factor);
     let watch = Watch::new(limits, tokio::time::Instant::now());
     let progress = Progress::new(request);
     progress.say("starting the kernel");
@@ -112,7 +111,7 @@ async fn try_attempt(request: &BootRequest, accel: Accel) -> Result<RawBoot, Str
             exit
         };
         let exit = match accel {
-            Accel::Kvm | Accel::Tcg => qemu.await,
+            Accel::Kvm | Accel::Tcg | Accel::Native => qemu.await,
             Accel::Icount => tokio::join!(qemu, follow::relay(dir, &ended, &tokens.stop)).0,
         };
         tokens.gone.cancel();
@@ -165,7 +164,12 @@ fn prepare(dir: &Utf8Path, guest: &plan::Guest) -> Result<tokio::net::UnixListen
 }
 
 /// Confines QEMU to its boot folder, where the host can do that.
-fn confine(command: Command, request: &BootRequest, with: Accel) -> (Command, Result<(), String>) {
+fn confine(
+    command: Command,
+    request: &BootRequest,
+    machine: &QemuMachine,
+    with: Accel,
+) -> (Command, Result<(), String>) {
     let command = command.death_signal(nix::sys::signal::Signal::SIGKILL);
     match Sandbox::probe() {
         SandboxProbe::Missing(reason) => (command, Err(reason.clone())),
@@ -173,10 +177,10 @@ fn confine(command: Command, request: &BootRequest, with: Accel) -> (Command, Re
             let devices = match with {
                 // Where it is missing, QEMU says so better than bwrap.
                 Accel::Kvm => Some(Utf8PathBuf::from(accel::KVM)).filter(|kvm| kvm.exists()).into_iter().collect(),
-                Accel::Tcg | Accel::Icount => Vec::new(),
+                Accel::Tcg | Accel::Icount | Accel::Native => Vec::new(),
             };
             // A QEMU that is named by its path may lie where a home folder is hidden.
-            let binary = Utf8Path::new(&request.machine.qemu.binary);
+            let binary = Utf8Path::new(&machine.binary);
             let program = binary.is_absolute().then(|| binary.to_owned());
             let counting = request.counting.iter().flat_map(|counting| [&counting.plugin, &counting.symbols]).cloned();
             let sandbox = Sandbox {
@@ -190,7 +194,7 @@ fn confine(command: Command, request: &BootRequest, with: Accel) -> (Command, Re
     }
 }
 
-fn failed(request: &BootRequest, accel: Accel, reason: String) -> RawBoot {
+pub(super) fn failed(request: &BootRequest, accel: Accel, reason: String) -> RawBoot {
     RawBoot {
         end: BootEnd::Infra { reason },
         frames: Vec::new(),

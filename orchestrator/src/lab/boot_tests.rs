@@ -5,6 +5,7 @@ use camino::Utf8PathBuf;
 use orchestrator_protocol::{Message, Status};
 use tokio::sync::Notify;
 
+use super::super::boot;
 use super::super::testing::{self, frames, hello};
 use super::*;
 
@@ -21,7 +22,7 @@ fn lab(script: &str, messages: &[Message]) -> Lab {
     let qemu = request.dir.join("qemu");
     testing::fake_qemu(&qemu, script);
     std::fs::write(request.dir.join("frames.jsonl"), frames(messages)).unwrap();
-    request.machine.qemu.binary = qemu.into_string();
+    testing::set_binary(&mut request.machine, qemu.into_string());
     Lab { _dir: dir, request }
 }
 
@@ -124,7 +125,7 @@ async fn trouble_of_qemu_is_ours() {
 #[tokio::test]
 async fn a_qemu_that_somebody_kills_is_trouble_of_ours() {
     let mut lab = lab("frames < frames.jsonl; sleep 1000", &[hello()]);
-    let program = lab.request.machine.qemu.binary.clone();
+    let program = lab.request.machine.qemu().unwrap().binary.clone();
     lab.request.events = Arc::new(move |event| {
         if matches!(event, Event::UnitProgress { message, .. } if message == "preparing the guest") {
             kill_script(&program);

@@ -10,6 +10,12 @@ pub enum LabError {
     /// A machine or suite file is wrong; all its problems at once.
     #[error(transparent)]
     File(#[from] ConfigError),
+    /// A machine file describes no machine.
+    #[error("lab/{name}.yaml describes no machine: it needs `qemu`, `lava`, or `power`, `console`, `ssh` and `boot`")]
+    NoMachine {
+        /// Stem of the file.
+        name: String,
+    },
     /// A file cannot be read or written.
     #[error("{file}: {source}")]
     Io {

@@ -4,7 +4,7 @@ use camino::{Utf8Component, Utf8Path};
 
 use super::LabError;
 use crate::config::{ConfigError, Document, Problem, load_document};
-use crate::words::{Machine, Suite};
+use crate::words::{Hardware, Machine, MachineFile, QemuMachine, Suite};
 
 /// How often a suite may run each of its tests in one boot.
 const MOST_REPEATS: u32 = 16;
@@ -14,11 +14,11 @@ const MOST_REPEATS: u32 = 16;
 /// # Errors
 /// [`LabError::File`] names everything that is wrong with it.
 pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
-    let (machine, document) = load_document(&home.join("lab").join(format!("{name}.yaml")))?;
+    let (file, document) = load_document(&home.join("lab").join(format!("{name}.yaml")))?;
     let mut check = Check { document, problems: Vec::new() };
-    check.machine(&machine, name);
+    let machine = check.machine(file, name);
     ConfigError::unless_empty(check.problems)?;
-    Ok(machine)
+    machine.ok_or_else(|| LabError::NoMachine { name: name.to_owned() })
 }
 
 /// Reads `lab/suites/<name>.yaml` below `home`.
@@ -46,9 +46,36 @@ impl Check {
         }
     }
 
-    fn machine(&mut self, machine: &Machine, stem: &str) {
-        self.name(&machine.name, stem);
-        let qemu = &machine.qemu;
+    /// The machine that a file describes; `None` when a problem was found that leaves none.
+    fn machine(&mut self, file: MachineFile, stem: &str) -> Option<Machine> {
+        self.name(&file.name, stem);
+        let timeouts = file.timeouts;
+        for (key, value) in [
+            ("boot", timeouts.boot),
+            ("silence", timeouts.silence),
+            ("suite", timeouts.suite),
+            ("power_on", timeouts.power_on),
+        ] {
+            self.seconds(&["timeouts", key], value);
+        }
+        let (name, tags) = (file.name.clone(), file.tags.clone());
+        let hardware = match (file.qemu, file.lava) {
+            (Some(qemu), None) => {
+                self.qemu(&qemu);
+                Some(Hardware::Qemu(qemu))
+            }
+            (None, Some(lava)) => Some(Hardware::Lava(lava)),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                let hint = "keep one of the two";
+                self.unless(false, &["lava"], "a machine is a guest (`qemu`) or LAVA's, not both", hint);
+                None
+            }
+        };
+        Some(Machine { name, tags, hardware: hardware?, timeouts })
+    }
+
+    fn qemu(&mut self, qemu: &QemuMachine) {
         for (key, value) in [
             ("binary", &qemu.binary),
             ("arch", &qemu.arch),
@@ -60,10 +87,6 @@ impl Check {
         }
         self.guest_path(&["qemu", "results_tty"], &qemu.results_tty);
         self.words(&["qemu", "append"], &qemu.append);
-        let timeouts = machine.timeouts;
-        for (key, value) in [("boot", timeouts.boot), ("silence", timeouts.silence), ("suite", timeouts.suite)] {
-            self.seconds(&["timeouts", key], value);
-        }
     }
 
     fn suite(&mut self, suite: &Suite, stem: &str) {
@@ -143,7 +166,7 @@ mod tests {
     #[test]
     fn the_shipped_files_are_valid() {
         let machine = machine(&home(), "qemu-x86_64").unwrap();
-        assert_eq!(machine.qemu.arch, "x86_64");
+        assert_eq!(machine.arch(), "x86_64");
         let suite = suite(&home(), "hmm").unwrap();
         assert_eq!(suite.selftest.as_deref(), Some("mm/hmm-tests"));
         assert_eq!(suite.nodes[0].count, 4);

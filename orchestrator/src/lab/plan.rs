@@ -5,7 +5,7 @@ use orchestrator_protocol::{Expectation, Job, Module, Nodes, PLAN_PATH, Plan, Se
 
 use super::BootRequest;
 use super::initramfs::Archive;
-use crate::words::{Accel, Suite, SuiteStyle};
+use crate::words::{Accel, Hardware, Machine, Suite, SuiteStyle};
 
 /// Longest command line an x86 kernel takes, less room for what QEMU adds.
 const COMMAND_LINE_LIMIT: usize = 1900;
@@ -70,7 +70,7 @@ pub(super) fn guest(request: &BootRequest) -> Result<Guest, Vec<String>> {
     let expect = request.spec.expect.iter().map(|(path, word)| Expectation { path: path.clone(), word: word.clone() });
     let plan = Plan {
         version: VERSION,
-        results: request.machine.qemu.results_tty.clone(),
+        results: results(&request.machine),
         unload: !modules.is_empty(),
         nodes: each_once(nodes),
         settings: each_once(settings),
@@ -149,6 +149,23 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
     })
 }
 
+/// Where the agent sends its frames: a serial port of its own, else its standard output.
+fn results(machine: &Machine) -> String {
+    match &machine.hardware {
+        Hardware::Qemu(qemu) => qemu.results_tty.clone(),
+        Hardware::Dut(_) | Hardware::Lava(_) => "-".to_owned(),
+    }
+}
+
+/// Kernel command line that every boot of the machine gets.
+fn machine_append(machine: &Machine) -> Vec<String> {
+    match &machine.hardware {
+        Hardware::Qemu(qemu) => qemu.append.clone(),
+        Hardware::Dut(dut) => dut.boot.append.split_whitespace().map(str::to_owned).collect(),
+        Hardware::Lava(_) => Vec::new(),
+    }
+}
+
 /// A module is called by its file name, with `_` for `-`.
 fn module_name(file: &Utf8PathBuf) -> String {
     file.file_stem().unwrap_or("module").replace('-', "_")
@@ -164,7 +181,7 @@ fn command_line(request: &BootRequest, modules: &[Module]) -> Vec<String> {
     // Without this the kernel drops most of the lines that mark where a test begins.
     let mut words = vec!["printk.devkmsg=on".to_owned()];
     match request.accel {
-        Accel::Kvm | Accel::Tcg => {}
+        Accel::Kvm | Accel::Tcg | Accel::Native => {}
         // Where things lie in memory must not be left to chance.
         Accel::Icount => words.extend(["nokaslr".to_owned(), "norandmaps".to_owned()]),
     }
@@ -173,7 +190,7 @@ fn command_line(request: &BootRequest, modules: &[Module]) -> Vec<String> {
             words.push(word);
         }
     };
-    request.machine.qemu.append.iter().chain(&request.spec.append).cloned().for_each(&mut add);
+    machine_append(&request.machine).iter().chain(&request.spec.append).cloned().for_each(&mut add);
     for suite in &request.suites {
         suite.append.iter().cloned().for_each(&mut add);
         for wanted in &suite.modules {

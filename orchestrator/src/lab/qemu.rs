@@ -100,7 +100,7 @@ impl Guest<'_> {
     /// that waits until a socket takes its bytes waits for the host, and its clock goes on meanwhile.
     fn live_results(&self) -> String {
         match self.accel {
-            Accel::Kvm | Accel::Tcg => format!("socket,id=results,path={}", sockets::RESULTS),
+            Accel::Kvm | Accel::Tcg | Accel::Native => format!("socket,id=results,path={}", sockets::RESULTS),
             Accel::Icount => format!("file,id=results,path={RESULTS_FILE}"),
         }
     }
@@ -117,7 +117,7 @@ pub(super) fn base() -> Vec<String> {
 pub(super) fn accel(accel: Accel) -> &'static str {
     match accel {
         Accel::Kvm => "kvm",
-        Accel::Tcg => "tcg,thread=multi",
+        Accel::Tcg | Accel::Native => "tcg,thread=multi",
         Accel::Icount => "tcg,thread=single",
     }
 }
@@ -126,7 +126,7 @@ pub(super) fn accel(accel: Accel) -> &'static str {
 /// the same files are then the same, instruction by instruction, whatever else the host does.
 fn clock(accel: Accel) -> Vec<(&'static str, &'static str)> {
     match accel {
-        Accel::Kvm | Accel::Tcg => Vec::new(),
+        Accel::Kvm | Accel::Tcg | Accel::Native => Vec::new(),
         Accel::Icount => {
             vec![("-icount", "shift=1,sleep=off"), ("-rtc", "base=2026-01-01,clock=vm"), ("-seed", "1")]
         }
@@ -138,7 +138,7 @@ fn clock(accel: Accel) -> Vec<(&'static str, &'static str)> {
 fn cpu(machine: &QemuMachine, accel: Accel) -> String {
     match (accel, machine.arch.as_str()) {
         (Accel::Icount, "x86_64" | "i386") => format!("{},-rdrand,-rdseed,-erms,-fsrm", machine.cpu),
-        (Accel::Kvm | Accel::Tcg | Accel::Icount, _) => machine.cpu.clone(),
+        (Accel::Kvm | Accel::Tcg | Accel::Icount | Accel::Native, _) => machine.cpu.clone(),
     }
 }
 
@@ -172,10 +172,9 @@ mod tests {
     use super::*;
 
     fn arguments(spec: &BootSpec, accel: Accel, results: Results) -> String {
-        let machine = testing::machine();
+        let machine = testing::qemu();
         let kernel = Utf8Path::new("/c/vmlinux");
-        let guest =
-            Guest { machine: &machine.qemu, spec, accel, kernel, command_line: "a=1 memmap=1G$2G", counting: None };
+        let guest = Guest { machine: &machine, spec, accel, kernel, command_line: "a=1 memmap=1G$2G", counting: None };
         // One option per line.
         guest.arguments(results).join(" ").replace(" -", "\n-")
     }
@@ -239,11 +238,11 @@ mod tests {
 
     #[test]
     fn the_instruction_clock_leaves_nothing_to_the_host() {
-        let machine = testing::machine();
+        let machine = testing::qemu();
         let spec = BootSpec { cpus: 4, ..BootSpec::default() };
         let counting = Counting { plugin: "/c/count.so".into(), symbols: "/c/symbols".into() };
         let guest = Guest {
-            machine: &machine.qemu,
+            machine: &machine,
             spec: &spec,
             accel: Accel::Icount,
             kernel: Utf8Path::new("/c/vmlinux"),
@@ -270,11 +269,11 @@ mod tests {
 
     #[test]
     fn a_replay_needs_nobody_who_listens() {
-        let machine = testing::machine();
+        let machine = testing::qemu();
         let spec = BootSpec::default();
         let kernel = Utf8Path::new("/c/vmlinux");
         let guest = Guest {
-            machine: &machine.qemu,
+            machine: &machine,
             spec: &spec,
             accel: Accel::Tcg,
             kernel,

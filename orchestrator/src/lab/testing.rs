@@ -8,7 +8,7 @@ use orchestrator_protocol::{Frame, Message, VERSION};
 use tokio_util::sync::CancellationToken;
 
 use super::{BootRequest, Selection, machine as read_machine, suite as read_suite};
-use crate::words::{Accel, BootSpec, Machine, Suite};
+use crate::words::{Accel, BootSpec, Hardware, Machine, QemuMachine, Suite};
 
 fn home() -> Utf8PathBuf {
     Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -17,6 +17,17 @@ fn home() -> Utf8PathBuf {
 /// The shipped machine.
 pub(super) fn machine() -> Machine {
     read_machine(&home(), "qemu-x86_64").unwrap()
+}
+
+/// Its hardware.
+pub(super) fn qemu() -> QemuMachine {
+    machine().qemu().unwrap().clone()
+}
+
+/// Makes a guest run another program for QEMU.
+pub(super) fn set_binary(machine: &mut Machine, binary: String) {
+    let Hardware::Qemu(qemu) = &mut machine.hardware else { panic!("no guest") };
+    qemu.binary = binary;
 }
 
 /// The shipped suite.

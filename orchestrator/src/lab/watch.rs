@@ -72,7 +72,7 @@ impl Limits {
     pub(super) fn new(timeouts: &Timeouts, accel: Accel, slowness: u32, factor: u32) -> Self {
         let factor = slowness.max(1) * factor.max(1);
         let (life, factor) = match accel {
-            Accel::Kvm => (Some(LIFE * factor), factor),
+            Accel::Kvm | Accel::Native => (Some(LIFE * factor), factor),
             Accel::Tcg => (None, factor * TCG_FACTOR),
             Accel::Icount => (None, factor * ICOUNT_FACTOR),
         };
@@ -189,7 +189,7 @@ impl Watch {
 mod tests {
     use super::*;
 
-    const TIMEOUTS: Timeouts = Timeouts { boot: 60, silence: 50, suite: 100 };
+    const TIMEOUTS: Timeouts = Timeouts { boot: 60, silence: 50, suite: 100, power_on: 1 };
 
     fn at(start: Instant, watch: &Watch) -> (u64, Deadline) {
         let (when, which) = watch.next();

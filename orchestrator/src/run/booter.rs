@@ -208,12 +208,18 @@ impl Booter {
             Some(_) => self.benchmarks(want.kconfig),
         };
         let accel = match want.clock {
+            Some(Clock::Instructions) if machine.qemu().is_none() => {
+                return Err(format!("{} is no guest: it has no clock that counts instructions", machine.name));
+            }
             Some(Clock::Instructions) => Accel::Icount,
             Some(Clock::Wall) | None => self.accel(machine).await.map_err(|error| error.to_string())?,
         };
         let mut tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
         match want.clock {
-            Some(Clock::Instructions) => tools.depends_on(&tools::program_version(&machine.qemu.binary)),
+            Some(Clock::Instructions) => {
+                let binary = machine.qemu().map_or("", |qemu| qemu.binary.as_str());
+                tools.depends_on(&tools::program_version(binary));
+            }
             // Both sides must be measured in turns, in one run: another day's boots are another load's.
             Some(Clock::Wall) => tools.depends_on(&self.context.folder.run),
             None => {}
@@ -261,7 +267,7 @@ impl Booter {
         let _ = fs_err::remove_dir_all(&dir);
         let request = lab::BootRequest {
             unit: unit.to_owned(),
-            kernel: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or(&machine.qemu.image)),
+            kernel: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or("vmlinux")),
             modules: artefacts.modules.iter().map(|module| artefacts.dir.join(module)).collect(),
             selftests: tools.programs.clone(),
             suites: suites.to_vec(),
@@ -330,7 +336,10 @@ impl Booter {
     }
 
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
-        self.accel.choose(lab::probe_accel(&self.context.cache, machine, &self.context.cancel)).await
+        match machine.qemu() {
+            Some(qemu) => self.accel.choose(lab::probe_accel(&self.context.cache, qemu, &self.context.cancel)).await,
+            None => Ok(Accel::Native),
+        }
     }
 
     /// Name of the unit of a boot.

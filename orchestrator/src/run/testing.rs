@@ -5,7 +5,8 @@ use camino::Utf8Path;
 use super::{Options, RunFolder, TreeArgument, TreePlan};
 use crate::words::testing::{boot_record, build_record, series, test_record};
 use crate::words::{
-    Artefacts, BootRecord, BuildRecord, Event, Machine, Profile, QemuMachine, Timeouts, UnitKind, UnitOutcome, Verdict,
+    Artefacts, BootRecord, BuildRecord, Event, Hardware, Machine, Profile, QemuMachine, Timeouts, UnitKind,
+    UnitOutcome, Verdict,
 };
 
 /// A good build of revision `index` whose image hash is `image`.
@@ -67,7 +68,8 @@ pub(crate) fn unit_ended(key: &str) -> Event {
 pub(crate) fn machine() -> Machine {
     Machine {
         name: "m".into(),
-        qemu: QemuMachine {
+        tags: std::collections::BTreeMap::new(),
+        hardware: Hardware::Qemu(QemuMachine {
             binary: "false".into(),
             arch: "x86_64".into(),
             machine: "microvm".into(),
@@ -77,7 +79,7 @@ pub(crate) fn machine() -> Machine {
             append: Vec::new(),
             results_tty: "/dev/ttyS1".into(),
             args: Vec::new(),
-        },
+        }),
         timeouts: Timeouts::default(),
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn samples(record: &TestRecord, accel: Accel) -> Vec<MetricSamples> {
     }
     let value = |ticks: u64, ns: u64| match accel {
         Accel::Icount => ticks / TICKS_PER_INSTRUCTION,
-        Accel::Kvm | Accel::Tcg => ns,
+        Accel::Kvm | Accel::Tcg | Accel::Native => ns,
     };
     let mut lines = record.output.lines().filter_map(|line| line.strip_prefix(PREFIX));
     if let (Some(line), None) = (lines.next(), lines.next()) {

@@ -145,6 +145,7 @@ fn executed(accel: Accel) -> &'static str {
         Accel::Kvm => "hardware virtualisation",
         Accel::Tcg => "emulated",
         Accel::Icount => "emulated, clock counts instructions",
+        Accel::Native => "a real machine",
     }
 }
 
