@@ -97,7 +97,7 @@ async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut Build
     }
     if record.outcome == BuildOutcome::Built {
         let kconfig = &request.kconfig;
-        record.artefacts = artefacts::collect(&request.out, staging, kconfig.kind, &kconfig.arch)?;
+        record.artefacts = artefacts::collect(&request.out, staging, kconfig)?;
         if kconfig.kind != Kind::Compile || !record.compiled.is_empty() {
             let used = sources::used(&request.out, &request.source, &record.compiled).map_err(io)?;
             fs_err::write(staging.join(sources::FILE), sources::text(&used)).map_err(io)?;
@@ -158,7 +158,7 @@ async fn make_kernel(
             }
             selection.targets
         }
-        Kind::Link | Kind::Boot => goals(request.kconfig.kind, &request.kconfig.arch, &config),
+        Kind::Link | Kind::Boot => goals(&request.kconfig, &config),
     };
     let total = match found {
         Found::Fresh => state.full_steps,

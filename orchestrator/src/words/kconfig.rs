@@ -31,13 +31,24 @@ pub enum Profile {
     Nightly,
 }
 
+/// The file of a kernel that a machine boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum BootImage {
+    /// What kexec, boot loaders and boot servers of PCs take.
+    #[serde(rename = "bzImage")]
+    BzImage,
+}
+
 /// What a boot of a kconfig asks of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BootSpec {
     /// Machine file in `lab/`, without `.yaml`.
     pub machine: String,
-    /// Memory of the guest in MiB.
+    /// File of the kernel that it boots; what QEMU takes for the architecture when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<BootImage>,
+    /// Memory of the guest in MiB; of a box, what it must have at least.
     pub memory_mib: u32,
     /// Virtual CPUs.
     pub cpus: u32,
@@ -60,6 +71,7 @@ impl Default for BootSpec {
     fn default() -> Self {
         BootSpec {
             machine: "qemu-x86_64".to_owned(),
+            image: None,
             memory_mib: 3072,
             cpus: 2,
             numa_nodes: 1,
