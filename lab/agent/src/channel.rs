@@ -1,8 +1,9 @@
-//! The results channel: numbered frames, one JSON line each, on a raw serial line.
+//! The results channel: numbered frames, one JSON line each, on a raw serial line or a standard output.
 
 use std::fs::File;
 use std::io::{Result, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::termios::{self, SetArg};
@@ -17,6 +18,7 @@ const BEAT: Duration = Duration::from_secs(3);
 pub struct Channel {
     out: Box<dyn Write>,
     tty: Option<File>,
+    log: Option<File>,
     seq: u64,
     last: Instant,
 }
@@ -29,13 +31,22 @@ impl Channel {
         let mut mode = termios::tcgetattr(&tty)?;
         termios::cfmakeraw(&mut mode);
         termios::tcsetattr(&tty, SetArg::TCSANOW, &mode)?;
-        Ok(Channel { out: Box::new(tty.try_clone()?), tty: Some(tty), seq: 0, last: Instant::now() })
+        Ok(Channel { out: Box::new(tty.try_clone()?), tty: Some(tty), log: None, seq: 0, last: Instant::now() })
     }
 
-    /// A channel into anything, for tests.
-    #[cfg(test)]
+    /// A channel into anything.
     pub fn to(out: impl Write + 'static) -> Self {
-        Channel { out: Box::new(out), tty: None, seq: 0, last: Instant::now() }
+        Channel { out: Box::new(out), tty: None, log: None, seq: 0, last: Instant::now() }
+    }
+
+    /// A channel into `out` whose frames are also kept in a new file. What was sent before a test began is on the disk
+    /// when it begins, so that the file tells which test took the machine down.
+    pub fn kept(out: impl Write + 'static, path: &Path) -> Result<Self> {
+        let log = File::create(path)?;
+        log.sync_all()?;
+        // The name of the file must survive, too.
+        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+        Ok(Channel { log: Some(log), ..Channel::to(out) })
     }
 
     /// Sends one frame.
@@ -43,7 +54,11 @@ impl Channel {
         let frame = Frame { seq: self.seq, ms: guest::uptime_ms(), message };
         let mut line = serde_json::to_vec(&frame)?;
         line.push(b'\n');
+        if let Some(log) = &mut self.log {
+            log.write_all(&line)?;
+        }
         self.out.write_all(&line)?;
+        self.out.flush()?;
         self.seq += 1;
         self.last = Instant::now();
         Ok(())
@@ -54,8 +69,13 @@ impl Channel {
         if self.last.elapsed() >= BEAT { self.send(Message::Beat) } else { Ok(()) }
     }
 
-    /// Waits until all was sent.
+    /// Waits until all was sent and is kept.
     pub fn drain(&mut self) {
+        if let Some(log) = &self.log
+            && let Err(error) = log.sync_data()
+        {
+            guest::say(&format!("the copy of the results: {error}"));
+        }
         if let Some(tty) = &self.tty
             && let Err(error) = termios::tcdrain(tty)
         {

@@ -4,7 +4,7 @@ use camino::{Utf8Component, Utf8Path};
 
 use super::LabError;
 use crate::config::{ConfigError, Document, Problem, load_document};
-use crate::words::{Hardware, Machine, MachineFile, QemuMachine, Suite};
+use crate::words::{Machine, Suite};
 
 /// How often a suite may run each of its tests in one boot.
 const MOST_REPEATS: u32 = 16;
@@ -34,59 +34,16 @@ pub fn suite(home: &Utf8Path, name: &str) -> Result<Suite, LabError> {
 }
 
 /// What the types alone cannot say.
-struct Check {
-    document: Document,
-    problems: Vec<Problem>,
+pub(super) struct Check {
+    pub(super) document: Document,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Check {
-    fn unless(&mut self, good: bool, path: &[&str], message: &str, hint: &str) {
+    pub(super) fn unless(&mut self, good: bool, path: &[&str], message: &str, hint: &str) {
         if !good {
             self.problems.push(self.document.problem(path, message, Some(hint.to_owned())));
         }
-    }
-
-    /// The machine that a file describes; `None` when a problem was found that leaves none.
-    fn machine(&mut self, file: MachineFile, stem: &str) -> Option<Machine> {
-        self.name(&file.name, stem);
-        let timeouts = file.timeouts;
-        for (key, value) in [
-            ("boot", timeouts.boot),
-            ("silence", timeouts.silence),
-            ("suite", timeouts.suite),
-            ("power_on", timeouts.power_on),
-        ] {
-            self.seconds(&["timeouts", key], value);
-        }
-        let (name, tags) = (file.name.clone(), file.tags.clone());
-        let hardware = match (file.qemu, file.lava) {
-            (Some(qemu), None) => {
-                self.qemu(&qemu);
-                Some(Hardware::Qemu(qemu))
-            }
-            (None, Some(lava)) => Some(Hardware::Lava(lava)),
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                let hint = "keep one of the two";
-                self.unless(false, &["lava"], "a machine is a guest (`qemu`) or LAVA's, not both", hint);
-                None
-            }
-        };
-        Some(Machine { name, tags, hardware: hardware?, timeouts })
-    }
-
-    fn qemu(&mut self, qemu: &QemuMachine) {
-        for (key, value) in [
-            ("binary", &qemu.binary),
-            ("arch", &qemu.arch),
-            ("machine", &qemu.machine),
-            ("cpu", &qemu.cpu),
-            ("image", &qemu.image),
-        ] {
-            self.unless(!value.trim().is_empty(), &["qemu", key], "must not be empty", "see lab/qemu-x86_64.yaml");
-        }
-        self.guest_path(&["qemu", "results_tty"], &qemu.results_tty);
-        self.words(&["qemu", "append"], &qemu.append);
     }
 
     fn suite(&mut self, suite: &Suite, stem: &str) {
@@ -119,22 +76,22 @@ impl Check {
         self.unless(suite.output_limit >= 1024, &["output_limit"], "is too small", "keep at least 1024 bytes");
     }
 
-    fn name(&mut self, name: &str, stem: &str) {
+    pub(super) fn name(&mut self, name: &str, stem: &str) {
         let message = format!("is `{name}`, but the file is called `{stem}.yaml`");
         self.unless(name == stem, &["name"], &message, &format!("write `name: {stem}`"));
     }
 
-    fn seconds(&mut self, path: &[&str], seconds: u64) {
+    pub(super) fn seconds(&mut self, path: &[&str], seconds: u64) {
         self.unless(seconds > 0, path, "must be at least one second", "give seconds");
     }
 
-    fn guest_path(&mut self, path: &[&str], value: &str) {
+    pub(super) fn guest_path(&mut self, path: &[&str], value: &str) {
         let good = value.starts_with('/') && !value.split('/').any(|part| part == "..");
         self.unless(good, path, &format!("`{value}` is no path in the guest"), "write an absolute path without `..`");
     }
 
     /// Each must be one word of a kernel command line.
-    fn words(&mut self, path: &[&str], words: &[String]) {
+    pub(super) fn words(&mut self, path: &[&str], words: &[String]) {
         for (index, word) in words.iter().enumerate() {
             let good = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"');
             let index = index.to_string();

@@ -29,19 +29,20 @@ pub(super) fn guest(request: &BootRequest) -> Result<Guest, Vec<String>> {
     let mut problems = Vec::new();
     let mut files = request.files.clone();
     let mut jobs = Vec::new();
+    let root = root(&request.machine);
     for suite in &request.suites {
         let Some((_, program)) = request.selftests.iter().find(|(name, _)| *name == suite.name) else {
             problems.push(format!("the build has no selftest program for suite {}", suite.name));
             continue;
         };
-        let path = format!("/tests/{}", suite.name);
+        let path = format!("{root}/tests/{}", suite.name);
         files.push((program.clone(), path.clone()));
         jobs.extend(job(request, suite, path));
     }
     let mut modules = Vec::new();
     for file in &request.modules {
         let name = module_name(file);
-        let path = format!("/modules/{name}.ko");
+        let path = format!("{root}/modules/{name}.ko");
         files.push((file.clone(), path.clone()));
         modules.push(Module { file: path, params: params(request, &name).join(" "), name });
     }
@@ -154,6 +155,14 @@ fn results(machine: &Machine) -> String {
     match &machine.hardware {
         Hardware::Qemu(qemu) => qemu.results_tty.clone(),
         Hardware::Dut(_) | Hardware::Lava(_) => "-".to_owned(),
+    }
+}
+
+/// Folder below which tests and modules lie: a guest has nothing else, a box has a place of ours.
+fn root(machine: &Machine) -> String {
+    match &machine.hardware {
+        Hardware::Dut(dut) => format!("{}/run", dut.state_dir),
+        Hardware::Qemu(_) | Hardware::Lava(_) => String::new(),
     }
 }
 

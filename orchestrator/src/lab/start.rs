@@ -1,6 +1,7 @@
 //! The one way into a boot, whatever the machine is made of.
 
 use super::boot::{boot_guest, failed};
+use super::dut::boot_box;
 use super::{BootRequest, RawBoot};
 use crate::words::Hardware;
 
@@ -10,7 +11,7 @@ use crate::words::Hardware;
 pub async fn boot(request: &BootRequest) -> RawBoot {
     match &request.machine.hardware {
         Hardware::Qemu(qemu) => boot_guest(request, qemu).await,
-        Hardware::Dut(_) => failed(request, request.accel, "boxes cannot be driven by this version".to_owned()),
+        Hardware::Dut(dut) => boot_box(request, dut).await,
         Hardware::Lava(_) => failed(request, request.accel, "LAVA cannot be used by this version".to_owned()),
     }
 }

@@ -268,6 +268,7 @@ impl Booter {
         let request = lab::BootRequest {
             unit: unit.to_owned(),
             kernel: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or("vmlinux")),
+            build_id: artefacts.build_id.clone(),
             modules: artefacts.modules.iter().map(|module| artefacts.dir.join(module)).collect(),
             selftests: tools.programs.clone(),
             suites: suites.to_vec(),

@@ -14,6 +14,7 @@ pub(crate) fn build(index: usize, tip: usize, image: &str) -> BuildRecord {
     let artefacts = Artefacts {
         image: Some(image.into()),
         image_file: Some("vmlinux".into()),
+        build_id: None,
         selftests: Some("tests".into()),
         ..Artefacts::default()
     };
