@@ -72,7 +72,7 @@ fn blank_build_id(data: &mut [u8]) {
 ///
 /// # Errors
 /// When it is no ELF file; one line.
-pub(super) fn build_id(bytes: &[u8]) -> Result<Option<String>, String> {
+pub fn build_id(bytes: &[u8]) -> Result<Option<String>, String> {
     let file = object::File::parse(bytes).map_err(|error| error.to_string())?;
     // A kernel has all its notes in one section.
     let section = [".notes", ".note.gnu.build-id"].iter().find_map(|name| file.section_by_name(name));

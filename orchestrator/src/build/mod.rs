@@ -33,6 +33,7 @@ mod trouble;
 mod work;
 
 pub use compare::{DiagnosticSignature, new_diagnostics, signature, without_numbers};
+pub use image::build_id;
 pub use key::key;
 pub use matrix::{Compiler, MatrixEntry, MatrixFile, matrix, parse_matrix};
 pub use request::{BuildOptions, BuildRequest};

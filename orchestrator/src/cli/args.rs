@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    ExitCode, b4_check, compare, doctor, gc, known, list, log, nightly, outbox, post, reproduce, resume, run, show,
+    ExitCode, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume, run, show,
     site, start, versions,
 };
 
@@ -82,6 +82,9 @@ enum Command {
     Known(known::KnownArgs),
     /// Write the history of all runs as pages into results/site/
     Site(site::SiteArgs),
+    /// Look at and use the machines of the lab
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
     /// Say what this host can do and how to mend what is missing
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
@@ -165,6 +168,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Nightly(args) => nightly::nightly(global, &args).await,
         Command::Known(args) => known::known(global, &args),
         Command::Site(args) => site::site(global, &args),
+        Command::Lab(command) => lab::lab(global, command).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();

@@ -14,6 +14,7 @@ mod doctor;
 mod exit;
 mod gc;
 mod known;
+mod lab;
 mod list;
 mod log;
 mod nightly;

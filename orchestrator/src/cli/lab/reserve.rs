@@ -1,0 +1,26 @@
+//! `orchestrator lab reserve`: holding a box by hand.
+
+use clap::Args;
+
+use super::machines::dut;
+use super::{ExitCode, Failure, Global, start};
+use crate::lab::Reservation;
+
+/// Arguments of `lab reserve`.
+#[derive(Debug, Args)]
+pub struct ReserveArgs {
+    /// The box
+    name: String,
+    /// Why, for those who wait
+    #[arg(long, value_name = "WORDS")]
+    reason: String,
+}
+
+/// Holds a box until `lab release`.
+pub fn reserve(global: &Global, args: &ReserveArgs) -> Result<ExitCode, Failure> {
+    let places = start::Places::find(global)?;
+    dut(&places, &args.name)?;
+    Reservation::hold(&places.cache, &args.name, &args.reason).map_err(Failure::infra)?;
+    say!("{0} is yours; `orchestrator lab release {0}` gives it back", args.name);
+    Ok(ExitCode::Clean)
+}
