@@ -102,7 +102,7 @@ def qmp(lab, command):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         try:
-            connection.connect(lab.env["BOX_QMP"])
+            connection.connect(str(lab.env["BOX_QMP"]))
         except OSError as error:
             raise Trouble(f"the box is off: {error}") from None
         lines = connection.makefile("rw", encoding="utf-8")
