@@ -47,6 +47,9 @@ test: deps-test check build
 	else echo 'the tests of mail are left out: they need root and Exim'; fi
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	if scripts/has-pip; then \
+	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1; \
+	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
 
 bench: deps build
 	scripts/bench

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    ExitCode, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume, run, show,
-    site, start, versions,
+    ExitCode, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume, run,
+    show, site, start, versions,
 };
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.

@@ -1,5 +1,7 @@
 //! The one way into a boot, whatever the machine is made of.
 
+use futures::FutureExt;
+
 use super::boot::{boot_guest, failed};
 use super::dut::boot_box;
 use super::{BootRequest, RawBoot};
@@ -11,7 +13,8 @@ use crate::words::Hardware;
 pub async fn boot(request: &BootRequest) -> RawBoot {
     match &request.machine.hardware {
         Hardware::Qemu(qemu) => boot_guest(request, qemu).await,
-        Hardware::Dut(dut) => boot_box(request, dut).await,
+        // Behind a pointer: proving that all of it may move between threads is done here, once.
+        Hardware::Dut(dut) => boot_box(request, dut).boxed().await,
         Hardware::Lava(_) => failed(request, request.accel, "LAVA cannot be used by this version".to_owned()),
     }
 }

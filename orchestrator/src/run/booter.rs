@@ -75,6 +75,8 @@ pub struct Booter {
     suites: BTreeMap<String, Suite>,
     guests: Semaphore,
     accel: Arc<HostAccel>,
+    /// Looks after the boxes between their units.
+    _health: lab::HealthWatch,
 }
 
 impl Booter {
@@ -101,7 +103,10 @@ impl Booter {
             }
         }
         let guests = Semaphore::new(context.options().guests.max(1) * GUEST as usize);
-        Ok(Booter { context: context.clone(), tree: tree.to_owned(), machines, suites, guests, accel })
+        let (cache, events, cancel) = (&context.cache, &context.events, &context.cancel);
+        let health = lab::HealthWatch::start(machines.values(), cache, events, cancel);
+        let (context, tree) = (context.clone(), tree.to_owned());
+        Ok(Booter { context, tree, machines, suites, guests, accel, _health: health })
     }
 
     /// All suites of a kconfig: those that test and those that measure.
@@ -339,7 +344,7 @@ impl Booter {
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
         match machine.qemu() {
             Some(qemu) => self.accel.choose(lab::probe_accel(&self.context.cache, qemu, &self.context.cancel)).await,
-            None => Ok(Accel::Native),
+            None => Ok(self.accel.native(&machine.name)),
         }
     }
 
@@ -376,9 +381,10 @@ impl Booter {
             selftests: want.selftests.revision,
             kconfig: want.kconfig.name.clone(),
             machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
-            accel: match want.clock {
-                Some(Clock::Instructions) => Accel::Icount,
-                Some(Clock::Wall) | None => Accel::Tcg,
+            accel: match (want.clock, want.kconfig.boot.as_ref().and_then(|spec| self.machines.get(&spec.machine))) {
+                (Some(Clock::Instructions), _) => Accel::Icount,
+                (Some(Clock::Wall) | None, Some(machine)) if machine.qemu().is_none() => Accel::Native,
+                (Some(Clock::Wall) | None, _) => Accel::Tcg,
             },
             attempt: 0,
             end: BootEnd::Infra { reason: reason.to_owned() },

@@ -12,6 +12,7 @@ use crate::words::Accel;
 pub struct HostAccel {
     probed: OnceCell<AccelChoice>,
     fallback: OnceLock<AccelChoice>,
+    native: OnceLock<AccelChoice>,
 }
 
 impl HostAccel {
@@ -30,9 +31,15 @@ impl HostAccel {
         self.fallback.get_or_init(|| AccelChoice { accel, reason });
     }
 
-    /// What is known.
+    /// A boot needs no guest: a real machine runs it.
+    pub fn native(&self, machine: &str) -> Accel {
+        let reason = format!("a real machine ({machine}), no guest");
+        self.native.get_or_init(|| AccelChoice { accel: Accel::Native, reason }).accel
+    }
+
+    /// What is known of guests; where none was booted, of the real machine.
     pub fn get(&self) -> Option<&AccelChoice> {
-        self.fallback.get().or_else(|| self.probed.get())
+        self.fallback.get().or_else(|| self.probed.get()).or_else(|| self.native.get())
     }
 }
 

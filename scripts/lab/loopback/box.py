@@ -11,7 +11,8 @@ from .core import Trouble, find_program, run, wait_for
 
 PORTS = 2  # ssh, console
 APPEND = "console=ttyS0,115200n8 panic=5"
-MEBIBYTES = 2048
+# The suites reserve memory up to 3 GiB.
+MEBIBYTES = 3072
 DISK = "1G"
 
 START = """\

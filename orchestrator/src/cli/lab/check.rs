@@ -39,7 +39,8 @@ pub async fn check(global: &Global, args: &CheckArgs) -> Result<ExitCode, Failur
     let mut code = ExitCode::Clean;
     for name in chosen {
         let (machine, dut) = dut(&places, &name)?;
-        let reservation = Reservation::try_take(&places.cache, &name, "orchestrator lab check").map_err(Failure::infra)?;
+        let reservation =
+            Reservation::try_take(&places.cache, &name, "orchestrator lab check").map_err(Failure::infra)?;
         let result = match reservation {
             // Its user watches it more closely than we could.
             Err(held) => {

@@ -35,7 +35,10 @@ pub async fn list(global: &Global, args: &ListArgs) -> Result<ExitCode, Failure>
         let tags: Vec<String> = machine.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let (kind, state, held) = describe(&places, &machine)?;
         if args.json {
-            say!("{}", serde_json::json!({"machine": name, "kind": kind, "tags": machine.tags, "state": state, "held": held}));
+            say!(
+                "{}",
+                serde_json::json!({"machine": name, "kind": kind, "tags": machine.tags, "state": state, "held": held})
+            );
         } else {
             table.add_row([&name, kind, &tags.join(" "), &text::visible(&state), &text::visible(&held)]);
         }

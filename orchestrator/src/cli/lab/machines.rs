@@ -1,7 +1,7 @@
 //! Machines by name, for every subcommand.
 
-use super::start::Places;
 use super::Failure;
+use super::start::Places;
 use crate::lab;
 use crate::words::{Dut, Hardware, Machine};
 
@@ -35,7 +35,9 @@ pub fn dut(places: &Places, name: &str) -> Result<(Machine, Box<Dut>), Failure> 
     let machine = machine(places, name)?;
     match &machine.hardware {
         Hardware::Dut(dut) => Ok((machine.clone(), dut.clone())),
-        Hardware::Qemu(_) => Err(Failure::usage(format!("{name} is a guest: it has no power switch and needs no care"))),
+        Hardware::Qemu(_) => {
+            Err(Failure::usage(format!("{name} is a guest: it has no power switch and needs no care")))
+        }
         Hardware::Lava(_) => Err(Failure::usage(format!("{name} is a device of LAVA's, which takes care of it"))),
     }
 }

@@ -125,9 +125,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> Result<ExitCode, Failure> {
     if !record.remaining.is_empty() {
         say!("not run: {}", record.remaining.join(" "));
     }
-    let bad = |verdict: &Verdict| {
-        matches!(verdict, Verdict::Fail { .. } | Verdict::Timeout | Verdict::Crashed { .. })
-    };
+    let bad = |verdict: &Verdict| matches!(verdict, Verdict::Fail { .. } | Verdict::Timeout | Verdict::Crashed { .. });
     Ok(match &record.end {
         BootEnd::Infra { .. } => ExitCode::Infra,
         BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset => ExitCode::Findings,

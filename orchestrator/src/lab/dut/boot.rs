@@ -59,7 +59,9 @@ async fn attempt(request: &BootRequest, dut: &Dut) -> Result<RawBoot, String> {
     fs_err::create_dir_all(&request.dir).map_err(|error| error.to_string())?;
     let guest = plan::guest(request).map_err(|problems| problems.join("; "))?;
     let Some(build_id) = request.build_id.clone() else {
-        return Err("the build tells no build id, so that nobody could prove that its kernel runs; build it anew".into());
+        return Err(
+            "the build tells no build id, so that nobody could prove that its kernel runs; build it anew".into()
+        );
     };
     let progress = Progress::new(request);
     let note = |message: String| (request.events)(Event::Note { message });
@@ -159,7 +161,10 @@ impl Raw<'_> {
             confined: Err(String::new()),
             wall_ms: 0,
             cpu_ms: 0,
-            replay: format!("orchestrator lab run {} --kernel {}  # {}", request.machine.name, request.kernel, self.command_line),
+            replay: format!(
+                "orchestrator lab run {} --kernel {}  # {}",
+                request.machine.name, request.kernel, self.command_line
+            ),
         }
     }
 }

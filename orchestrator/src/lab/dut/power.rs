@@ -210,7 +210,9 @@ fn ipmi_words(act: Act) -> &'static [&'static str] {
 fn ipmi_state(act: Act, said: &str) -> PowerState {
     match act {
         Act::On | Act::Off => PowerState::Unknown,
-        Act::Status => said.trim().strip_prefix("Chassis Power is ").and_then(word_state).unwrap_or(PowerState::Unknown),
+        Act::Status => {
+            said.trim().strip_prefix("Chassis Power is ").and_then(word_state).unwrap_or(PowerState::Unknown)
+        }
     }
 }
 
@@ -279,11 +281,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("power").to_string_lossy().into_owned();
         let words = |script: &str| vec!["sh".into(), "-c".into(), script.replace("FILE", &file)];
-        let power = Power::Cmd {
-            on: words("echo on > FILE"),
-            off: words("echo off > FILE"),
-            status: words("cat FILE"),
-        };
+        let power =
+            Power::Cmd { on: words("echo on > FILE"), off: words("echo off > FILE"), status: words("cat FILE") };
         let (driver, cancel) = (PowerDriver::new(&power), CancellationToken::new());
         driver.cycle(&cancel).await.unwrap();
         assert_eq!(driver.status(&cancel).await.unwrap(), PowerState::On);

@@ -171,7 +171,10 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_is_quoted() {
         let server = MockServer::start().await;
-        Mock::given(method("GET")).respond_with(ResponseTemplate::new(401).set_body_string("who?")).mount(&server).await;
+        Mock::given(method("GET"))
+            .respond_with(ResponseTemplate::new(401).set_body_string("who?"))
+            .mount(&server)
+            .await;
         let error = get(&server.uri()).await.unwrap_err();
         assert!(error.contains("401") && error.contains("who?"), "{error}");
     }

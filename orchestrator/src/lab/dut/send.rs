@@ -84,7 +84,8 @@ fn place(state_dir: &str, places: &[(String, &str)]) -> String {
         script.push_str(&format!("mkdir -p {0}; cp {hash} {1}; chmod 755 {1}; ", quote(folder), quote(path)));
     }
     let first = KEPT + 1;
-    script.push_str(&format!("rm -f new.*; ls -t | tail -n +{first} | while read -r old; do rm -f \"$old\"; done; sync"));
+    script
+        .push_str(&format!("rm -f new.*; ls -t | tail -n +{first} | while read -r old; do rm -f \"$old\"; done; sync"));
     script
 }
 
@@ -108,7 +109,9 @@ mod tests {
         assert!(shell(&look(&state, &[&name])).starts_with(&name));
         // Cut off: it is there by name only.
         std::fs::write(format!("{state}/files/{name}"), "cont").unwrap();
-        assert!(!shell(&look(&state, &[&name])).contains(&name[..]) || !shell(&look(&state, &[&name])).starts_with(&name));
+        assert!(
+            !shell(&look(&state, &[&name])).contains(&name[..]) || !shell(&look(&state, &[&name])).starts_with(&name)
+        );
         std::fs::write(format!("{state}/files/{name}"), "content").unwrap();
         for old in 0..KEPT + 5 {
             std::fs::write(format!("{state}/files/old{old}"), "x").unwrap();

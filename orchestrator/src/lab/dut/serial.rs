@@ -43,7 +43,8 @@ impl Serial {
     /// Begins to read; every line also goes to `log`, which rolls.
     pub(super) fn open(console: &ConsoleLink, power: &Power, log: Utf8PathBuf, on_line: OnLine) -> Serial {
         let (sender, link) = watch::channel(Link::Closed("it was not opened yet".to_owned()));
-        let reader = Reader { console: console.clone(), power: power.clone(), link: sender, log: RollingLog::new(log), on_line };
+        let reader =
+            Reader { console: console.clone(), power: power.clone(), link: sender, log: RollingLog::new(log), on_line };
         Serial { link, _task: tokio_util::task::AbortOnDropHandle::new(tokio::spawn(reader.run())) }
     }
 

@@ -58,7 +58,12 @@ impl Shell {
     }
 
     fn named(&self, error: &str) -> String {
-        format!("ssh to {}:{}: {}", self.ssh.host, self.ssh.port, error.split_whitespace().collect::<Vec<_>>().join(" "))
+        format!(
+            "ssh to {}:{}: {}",
+            self.ssh.host,
+            self.ssh.port,
+            error.split_whitespace().collect::<Vec<_>>().join(" ")
+        )
     }
 }
 

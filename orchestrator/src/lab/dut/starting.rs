@@ -54,7 +54,8 @@ pub(super) fn start(method: BootMethod) -> &'static str {
 }
 
 /// The script that leaves a test kernel: nothing of it is shut down in order, as nothing of it is kept.
-pub(super) const LEAVE: &str = "sync; (sleep 1; echo b > /proc/sysrq-trigger || reboot -f) >/dev/null 2>&1 </dev/null &";
+pub(super) const LEAVE: &str =
+    "sync; (sleep 1; echo b > /proc/sysrq-trigger || reboot -f) >/dev/null 2>&1 </dev/null &";
 
 /// Offers the kernel on the boot server.
 ///
