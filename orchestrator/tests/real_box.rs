@@ -24,7 +24,7 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// A lab on loopback, and a home whose `box-ipmi` is its box; `box-redfish` is the same box behind Redfish.
+/// A lab on loopback, and a home whose `loop-ipmi` is its box; `loop-redfish` is the same box behind Redfish.
 struct Bench {
     folder: tempfile::TempDir,
     env: BTreeMap<String, String>,
@@ -52,6 +52,15 @@ impl Bench {
             let status = Command::new("cp").arg("-r").arg(repository().join(name)).arg(&home).status().unwrap();
             assert!(status.success());
         }
+        // Examples of boxes that nobody has; a name of our own, so that no box of the user's is taken for the lab's.
+        for name in ["ipmi", "redfish", "command"] {
+            std::fs::remove_file(home.join(format!("lab/box-{name}.yaml"))).unwrap();
+            let _ = std::fs::remove_dir_all(cache().join(format!("lab/loop-{name}")));
+        }
+        let matrix = home.join("kconfigs/matrix.yaml");
+        let text = std::fs::read_to_string(&matrix).unwrap();
+        assert!(text.contains("machine: box-ipmi"));
+        std::fs::write(matrix, text.replace("machine: box-ipmi", "machine: loop-ipmi")).unwrap();
         let common = self.fill(
             "tags: {arch: x86_64}\n\
              ssh: {host: 127.0.0.1, port: @BOX_SSH_PORT, identity: @BOX_SSH_IDENTITY, host_key: @BOX_HOST_KEY}\n\
@@ -61,18 +70,18 @@ impl Bench {
              timeouts: {power_on: 120, boot: 120, silence: 60, suite: 900}\n",
         );
         let ipmi = self.fill(
-            "name: box-ipmi\n\
+            "name: loop-ipmi\n\
              power: {ipmi: {host: @BMC_HOST, port: @BMC_PORT, user: @BMC_USER, password: {file: @BMC_PASSWORD_FILE}}}\n\
              console: {sol: {}}\n",
         );
         let redfish = self.fill(
-            "name: box-redfish\n\
+            "name: loop-redfish\n\
              power: {redfish: {url: '@REDFISH_URL', system: @REDFISH_SYSTEM, user: @REDFISH_USER, \
              password: {file: @REDFISH_PASSWORD_FILE}}}\n\
              console: {tcp: {host: 127.0.0.1, port: @BOX_CONSOLE_PORT}}\n",
         );
-        std::fs::write(home.join("lab/box-ipmi.yaml"), ipmi + &common).unwrap();
-        std::fs::write(home.join("lab/box-redfish.yaml"), redfish + &common).unwrap();
+        std::fs::write(home.join("lab/loop-ipmi.yaml"), ipmi + &common).unwrap();
+        std::fs::write(home.join("lab/loop-redfish.yaml"), redfish + &common).unwrap();
     }
 
     /// Puts the lab's values in place of `@NAME`, longer names first.
@@ -121,7 +130,7 @@ impl Bench {
     fn lab_run(&self, further: &[&str]) -> (i32, String) {
         let kernel = box_build();
         let (image, program) = (kernel.join("bzImage"), kernel.join("selftests/hmm-tests"));
-        let mut args = vec!["lab", "run", "box-ipmi", "--kernel", image.to_str().unwrap()];
+        let mut args = vec!["lab", "run", "loop-ipmi", "--kernel", image.to_str().unwrap()];
         args.extend(["--program", program.to_str().unwrap(), "--test", TESTS[0]]);
         args.extend(further);
         self.output(&args)
@@ -130,6 +139,9 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
+        for name in ["ipmi", "redfish"] {
+            let _ = std::fs::remove_dir_all(cache().join(format!("lab/loop-{name}")));
+        }
         let _ = Command::new(repository().join("scripts/lab/down")).arg(self.folder.path().join("lab")).status();
     }
 }
@@ -183,9 +195,9 @@ fn a_v6_on_a_box_is_clean() {
     let tests = &report["coverage"]["tests"];
     assert!(tests["both"].as_u64().unwrap() >= 56, "{tests}");
     let boots = report["boots"].as_array().unwrap();
-    assert!(boots.iter().all(|boot| boot["machine"] == "box-ipmi" && boot["accel"] == "native"), "{boots:?}");
+    assert!(boots.iter().all(|boot| boot["machine"] == "loop-ipmi" && boot["accel"] == "native"), "{boots:?}");
     let (_, list) = bench.output(&["lab", "list"]);
-    assert!(list.lines().any(|line| line.starts_with("box-ipmi") && line.contains("well at")), "{list}");
+    assert!(list.lines().any(|line| line.starts_with("loop-ipmi") && line.contains("well at")), "{list}");
 }
 
 #[test]
@@ -218,13 +230,13 @@ fn d_a_wrong_kernel_and_a_dead_bmc_are_trouble_of_ours() {
     assert!(code == 0 && said.contains(&format!("pass     {}", TESTS[0])), "{said}");
     let (code, said) = bench.lab_run(&["--build-id", "0123456789012345678901234567890123456789"]);
     assert!(code == 2 && said.contains("a wrong kernel runs"), "{said}");
-    let (code, said) = bench.output(&["lab", "check", "box-ipmi"]);
+    let (code, said) = bench.output(&["lab", "check", "loop-ipmi"]);
     assert!(code == 0 && said.contains("well"), "it was brought back: {said}");
 
     // Redfish switches the same box.
     for (action, state) in [("off", "off"), ("on", "on"), ("status", "on")] {
-        let (code, said) = bench.output(&["lab", "power", "box-redfish", action]);
-        assert!(code == 0 && said.contains(&format!("box-redfish: {state}")), "{action}: {said}");
+        let (code, said) = bench.output(&["lab", "power", "loop-redfish", action]);
+        assert!(code == 0 && said.contains(&format!("loop-redfish: {state}")), "{action}: {said}");
     }
 
     bench.hurt("freeze-bmc");
@@ -239,7 +251,7 @@ fn d_a_wrong_kernel_and_a_dead_bmc_are_trouble_of_ours() {
     bench.hurt("thaw-bmc");
     let (code, said) = bench.lab_run(&[]);
     assert!(code == 2 && said.contains("was taken out"), "only a person brings it back: {said}");
-    let (code, said) = bench.output(&["lab", "check", "box-ipmi", "--return"]);
+    let (code, said) = bench.output(&["lab", "check", "loop-ipmi", "--return"]);
     assert!(code == 0 && said.contains("back in service"), "{said}");
     let (code, said) = bench.lab_run(&[]);
     assert!(code == 0, "{said}");
@@ -249,20 +261,20 @@ fn d_a_wrong_kernel_and_a_dead_bmc_are_trouble_of_ours() {
 #[ignore = "boots a real kernel on a box"]
 fn e_one_waits_for_a_box_that_another_holds() {
     let bench = Bench::new();
-    let (code, said) = bench.output(&["lab", "reserve", "box-ipmi", "--reason", "new firmware"]);
+    let (code, said) = bench.output(&["lab", "reserve", "loop-ipmi", "--reason", "new firmware"]);
     assert!(code == 0, "{said}");
     let kernel = box_build();
     let (image, program) = (kernel.join("bzImage"), kernel.join("selftests/hmm-tests"));
     let mut child = bench
-        .command(&["lab", "run", "box-ipmi", "--kernel", image.to_str().unwrap(), "--test", TESTS[0], "--program"])
+        .command(&["lab", "run", "loop-ipmi", "--kernel", image.to_str().unwrap(), "--test", TESTS[0], "--program"])
         .arg(&program)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let waits = lines.by_ref().map(Result::unwrap).find(|line| line.contains("waiting for box-ipmi"));
+    let waits = lines.by_ref().map(Result::unwrap).find(|line| line.contains("waiting for loop-ipmi"));
     assert!(waits.as_deref().is_some_and(|line| line.contains("new firmware")), "{waits:?}");
-    assert_eq!(bench.output(&["lab", "release", "box-ipmi"]).0, 0);
+    assert_eq!(bench.output(&["lab", "release", "loop-ipmi"]).0, 0);
     // The pipe must not fill.
     for _ in lines {}
     assert_eq!(child.wait().unwrap().code(), Some(0));

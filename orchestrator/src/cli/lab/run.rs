@@ -95,7 +95,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> Result<ExitCode, Failure> {
         problems: &raw.problems,
         end: &raw.end,
         console: &String::from_utf8_lossy(&console),
-        suites: &[suite.name.clone()],
+        suites: std::slice::from_ref(&suite.name),
         only: &selection.only,
         skip: &selection.skip,
         modules: &[],

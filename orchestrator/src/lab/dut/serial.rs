@@ -102,7 +102,7 @@ impl Reader {
                 Err(error) => return format!("{host}:{port}: {error}"),
             };
             let count = bytes.len();
-            for byte in bytes.to_vec() {
+            for byte in bytes.iter().copied() {
                 if byte == b'\n' || line.len() >= LINE {
                     self.take(&String::from_utf8_lossy(&std::mem::take(&mut line)));
                 }
