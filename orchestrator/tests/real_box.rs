@@ -4,6 +4,7 @@
 //! These tests take minutes; they share one box and one cache, so they run one after the other: `make test`, or
 //! `cargo test --test real_box -- --ignored --test-threads=1`.
 
+#[expect(dead_code, reason = "each program of tests plants some of the faults")]
 mod planted;
 
 use std::collections::BTreeMap;
@@ -128,9 +129,13 @@ impl Bench {
 
     /// `lab run` of a build of the base with one test, and further arguments.
     fn lab_run(&self, further: &[&str]) -> (i32, String) {
+        self.lab_run_on("loop-ipmi", further)
+    }
+
+    fn lab_run_on(&self, machine: &str, further: &[&str]) -> (i32, String) {
         let kernel = box_build();
         let (image, program) = (kernel.join("bzImage"), kernel.join("selftests/hmm-tests"));
-        let mut args = vec!["lab", "run", "loop-ipmi", "--kernel", image.to_str().unwrap()];
+        let mut args = vec!["lab", "run", machine, "--kernel", image.to_str().unwrap()];
         args.extend(["--program", program.to_str().unwrap(), "--test", TESTS[0]]);
         args.extend(further);
         self.output(&args)
@@ -161,7 +166,10 @@ fn box_build() -> PathBuf {
     let is_base = |path: &PathBuf| {
         let Ok(bytes) = std::fs::read(path.join("record.json")) else { return false };
         let record: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        record["kconfig"] == "hmm-box" && path.join("bzImage").exists() && path.join("selftests/hmm-tests").exists()
+        record["kconfig"] == "hmm-box"
+            && record["revision"] == "base"
+            && path.join("bzImage").exists()
+            && path.join("selftests/hmm-tests").exists()
     };
     builds.into_iter().find(is_base).expect("the first test built a kernel for boxes")
 }
@@ -238,6 +246,14 @@ fn d_a_wrong_kernel_and_a_dead_bmc_are_trouble_of_ours() {
         let (code, said) = bench.output(&["lab", "power", "loop-redfish", action]);
         assert!(code == 0 && said.contains(&format!("loop-redfish: {state}")), "{action}: {said}");
     }
+
+    // Nothing runs unrecorded.
+    bench.hurt("kill-console");
+    let (code, said) = bench.lab_run_on("loop-redfish", &[]);
+    assert!(code == 2 && said.contains("the console cannot be opened"), "{said}");
+    bench.hurt("start-console");
+    let (code, said) = bench.lab_run_on("loop-redfish", &[]);
+    assert!(code == 0, "{said}");
 
     bench.hurt("freeze-bmc");
     for miss in 1..=3 {

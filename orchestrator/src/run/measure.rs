@@ -323,7 +323,7 @@ pub fn metric_names(suites: &[Suite], profile: Profile, only: &[String]) -> Vec<
     let list = |suite: &Suite| -> Vec<String> {
         let quick = match profile {
             Profile::Quick => &suite.quick,
-            Profile::Full | Profile::Nightly => &suite.tests,
+            Profile::Full | Profile::Nightly | Profile::Lab => &suite.tests,
         };
         let names = if quick.is_empty() { &suite.tests } else { quick };
         // A suite is all of its tests.

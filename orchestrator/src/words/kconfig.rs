@@ -27,8 +27,10 @@ pub enum Profile {
     Quick,
     /// Everything an author would want before sending.
     Full,
-    /// Everything.
+    /// Everything that any host can do.
     Nightly,
+    /// Everything, and what needs a machine that only your lab has.
+    Lab,
 }
 
 /// The file of a kernel that a machine boots.

@@ -90,8 +90,14 @@ async fn attempt(request: &BootRequest, dut: &Dut) -> Result<RawBoot, String> {
     let mut raw = tested(&mut session, request, &build_id, &safe, (&guest.command_line, results)).await;
     // The way back is gone even when the run was interrupted: the box must not be left with a test kernel.
     session.cancel = tokio_util::sync::CancellationToken::new();
-    let well = matches!(raw.end, BootEnd::Completed);
-    let back = bring_back(&mut session, well).await;
+    let back = if request.cancel.is_cancelled() {
+        // Its next user proves what comes up; nobody wants to wait for it now.
+        session.saw(Evidence::Failed);
+        session.power.cycle(&session.cancel).await
+    } else {
+        let well = matches!(raw.end, BootEnd::Completed);
+        bring_back(&mut session, well).await
+    };
     match &back {
         Ok(()) => raw.fetch_kept(&session, dut).await,
         Err(error) => note(format!("{name} could not be brought back after {}: {error}", request.unit)),
