@@ -80,8 +80,8 @@ async fn attempt(request: &BootRequest, dut: &Dut) -> Result<RawBoot, String> {
     fs_err::write(request.dir.join("plan.json"), &plan_text).map_err(|error| error.to_string())?;
     progress.say("sending kernel and tests");
     let items = items(request, dut, &guest, plan_text)?;
-    send::send(&session.shell, &dut.state_dir, &items, &request.cancel).await?;
-    session.saw(Evidence::Sent);
+    send::send(&safe, &session.shell, &dut.state_dir, &items, &request.cancel).await?;
+    session.reach(Evidence::Sent)?;
     session.shell.run(&starting::load(&dut.boot, &dut.state_dir, &guest.command_line), &request.cancel).await?;
 
     progress.say("starting the kernel");
@@ -187,15 +187,21 @@ async fn tested<'a>(
     let collector = Mutex::new(Collector::new(results, Progress::new(request), limits));
     let end = match start(session, request, build_id, safe).await {
         Ok(running) => {
-            session.saw(Evidence::TestProven);
             session.remember(&running.boot_id);
-            run_tests(session, &running, &collector).await
+            match session.reach(Evidence::TestProven) {
+                Ok(()) => run_tests(session, &running, &collector).await,
+                Err(reason) => BootEnd::Infra { reason },
+            }
         }
         Err(end) => {
             session.saw(Evidence::Failed);
             end
         }
     };
+    if matches!(end, BootEnd::Hung { .. }) && session.power.nmi(&session.cancel).await.is_ok() {
+        // Where it hangs, when its command line has unknown_nmi_panic.
+        tokio::time::sleep(LAST_WORDS / 4).await;
+    }
     session.tape.put(None);
     Raw { end, collector, command_line: command_line.to_owned() }
 }
@@ -215,7 +221,7 @@ async fn start(session: &mut Session, request: &BootRequest, build_id: &str, saf
     } else {
         session.shell.run(starting::start(boot.method), &session.cancel).await.map_err(infra)?;
     }
-    session.saw(Evidence::Started);
+    session.reach(Evidence::Started).map_err(infra)?;
     let proven = until_proven(session, request, build_id, safe).await;
     if boot.method == BootMethod::Netboot {
         starting::withdraw(&boot).map_err(infra)?;

@@ -184,4 +184,65 @@ mod tests {
         fs_err::write(cache.join("lab/b/state.json"), "{").unwrap();
         assert!(BoxState::load(cache, "b").unwrap_err().contains("state.json"));
     }
+
+    /// A box whose power obeys and whose ssh never answers.
+    fn dead_box(file: &Utf8Path) -> (Machine, Dut) {
+        use crate::words::{BootMethod, ConsoleLink, DefaultKernel, DutBoot, Power, Reserve, Ssh, Timeouts};
+        let words = |script: String| vec!["sh".to_owned(), "-c".to_owned(), script];
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let dut = Dut {
+            arch: "x86_64".into(),
+            reserve: Reserve::Local {},
+            power: Power::Cmd {
+                on: words(format!("echo on >> {file}")),
+                off: words(format!("echo off >> {file}")),
+                status: words(format!("tail -n 1 {file}")),
+            },
+            console: ConsoleLink::Cmd { command: words("exec sleep 1000".into()) },
+            ssh: Ssh {
+                host: "127.0.0.1".into(),
+                port: free,
+                user: "root".into(),
+                identity: "/nonexistent".into(),
+                host_key: "ssh-ed25519 AAAA".into(),
+            },
+            boot: DutBoot {
+                method: BootMethod::Kexec,
+                default_kernel: DefaultKernel { uname: "6.*".into() },
+                append: String::new(),
+                initrd: "none".into(),
+                netboot_dir: None,
+                grub_entry: None,
+            },
+            health: Health { misses: 2, ..Health::default() },
+            state_dir: "/var/lib/x".into(),
+        };
+        let timeouts = Timeouts { power_on: 1, ..Timeouts::default() };
+        let hardware = Hardware::Dut(Box::new(dut.clone()));
+        (Machine { name: "b".into(), tags: std::collections::BTreeMap::new(), hardware, timeouts }, dut)
+    }
+
+    #[tokio::test]
+    async fn a_dead_box_is_power_cycled_and_then_taken_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(dir.path()).unwrap();
+        let file = cache.join("power");
+        let (machine, dut) = dead_box(&file);
+        let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sink = told.clone();
+        let events: EventSink = std::sync::Arc::new(move |event| {
+            if let Event::Note { message } = event {
+                sink.lock().unwrap().push(message);
+            }
+        });
+        let cancel = CancellationToken::new();
+        for _ in 0..3 {
+            check_once(&machine, &dut, cache, &events, &cancel).await;
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "off\non\n", "one power cycle");
+        assert!(BoxState::load(cache, "b").unwrap().out.is_some());
+        // The third check found it taken out and left it alone.
+        assert_eq!(told.lock().unwrap().len(), 2, "{told:?}");
+        assert!(told.lock().unwrap()[1].contains("after a power cycle"), "{told:?}");
+    }
 }

@@ -56,6 +56,7 @@ pub struct PowerDriver {
 enum Act {
     On,
     Off,
+    Nmi,
     Status,
 }
 
@@ -91,6 +92,17 @@ impl PowerDriver {
         self.off(cancel).await?;
         tokio::time::sleep(OFF).await;
         self.on(cancel).await
+    }
+
+    /// Sends an interrupt that makes a hanging kernel say where it hangs. Tried once: it is a help, no more.
+    ///
+    /// # Errors
+    /// One sentence: the driver has none, or did not do as told.
+    pub async fn nmi(&self, cancel: &CancellationToken) -> Result<(), String> {
+        match &self.power {
+            Power::Ipmi { .. } | Power::Redfish { .. } => self.once(Act::Nmi, cancel).await.map(drop),
+            Power::Pdudaemon { .. } | Power::Cmd { .. } => Err("this kind of power has no interrupt".to_owned()),
+        }
     }
 
     /// Whether it is on.
@@ -147,6 +159,7 @@ impl PowerDriver {
                 match act {
                     Act::On => redfish.reset("On").await.map(|()| PowerState::On),
                     Act::Off => redfish.reset("ForceOff").await.map(|()| PowerState::Off),
+                    Act::Nmi => redfish.act("Nmi").await.map(|()| PowerState::On),
                     Act::Status => redfish.state().await,
                 }
             }
@@ -158,13 +171,14 @@ impl PowerDriver {
                 let words = match act {
                     Act::On => on,
                     Act::Off => off,
+                    Act::Nmi => return Err("a command sends no interrupt".to_owned()),
                     Act::Status => status,
                 };
                 let Some((program, arguments)) = words.split_first() else { return Ok(PowerState::Unknown) };
                 let command = Command::new(program, "/").args(arguments.to_vec()).inherit("HOME").deadline(DEADLINE);
                 let said = command.output(cancel).await.map_err(|error| error.to_string())?;
                 match act {
-                    Act::On | Act::Off => Ok(PowerState::Unknown),
+                    Act::On | Act::Off | Act::Nmi => Ok(PowerState::Unknown),
                     Act::Status => word_state(&said).ok_or_else(|| format!("`{program}` said neither on nor off")),
                 }
             }
@@ -202,6 +216,7 @@ fn ipmi_words(act: Act) -> &'static [&'static str] {
     match act {
         Act::On => &["chassis", "power", "on"],
         Act::Off => &["chassis", "power", "off"],
+        Act::Nmi => &["chassis", "power", "diag"],
         Act::Status => &["chassis", "power", "status"],
     }
 }
@@ -209,7 +224,7 @@ fn ipmi_words(act: Act) -> &'static [&'static str] {
 /// `Chassis Power is on`.
 fn ipmi_state(act: Act, said: &str) -> PowerState {
     match act {
-        Act::On | Act::Off => PowerState::Unknown,
+        Act::On | Act::Off | Act::Nmi => PowerState::Unknown,
         Act::Status => {
             said.trim().strip_prefix("Chassis Power is ").and_then(word_state).unwrap_or(PowerState::Unknown)
         }
@@ -232,7 +247,7 @@ fn pdu_url(url: &str, pdu: &str, outlet: &str, act: Act) -> Result<Option<String
     let verb = match act {
         Act::On => "on",
         Act::Off => "off",
-        Act::Status => return Ok(None),
+        Act::Nmi | Act::Status => return Ok(None),
     };
     let address = format!("{}/power/control/{verb}", url.trim_end_matches('/'));
     let mut address = url::Url::parse(&address).map_err(|error| format!("{url}: {error}"))?;

@@ -58,6 +58,14 @@ impl Redfish {
             // Services refuse to switch on what is on.
             return Ok(());
         }
+        self.act(kind).await
+    }
+
+    /// Asks for any kind of reset, whatever the state.
+    ///
+    /// # Errors
+    /// One sentence: no answer, or a refusal.
+    pub(super) async fn act(&self, kind: &str) -> Result<(), String> {
         let request = self.client.post(format!("{}/Actions/ComputerSystem.Reset", self.system));
         answer(self.signed(request.json(&serde_json::json!({ "ResetType": kind })))).await.map(drop)
     }

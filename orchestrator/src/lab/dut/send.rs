@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::ssh::Shell;
+use super::state::Safe;
 use crate::process::quote;
 
 /// How long a file may take on its way.
@@ -30,11 +31,12 @@ fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Puts all items in place, in a new folder of the attempt, and syncs the disk.
+/// Puts all items in place, in a new folder of the attempt, and syncs the disk. Only a safe kernel writes to the disk.
 ///
 /// # Errors
 /// One sentence: what did not arrive.
 pub(super) async fn send(
+    _safe: &Safe,
     shell: &Shell,
     state_dir: &str,
     items: &[Item],

@@ -116,6 +116,21 @@ impl Session {
         self.state = next;
     }
 
+    /// Something was seen that leads on.
+    ///
+    /// # Errors
+    /// When it does not follow from what is known: the box is poisoned then, and only a power cycle helps.
+    pub(super) fn reach(&mut self, evidence: Evidence) -> Result<(), String> {
+        let from = self.state.clone();
+        self.saw(evidence);
+        match self.state {
+            State::Poisoned => Err(format!("{evidence:?} does not follow from {from:?}: only a power cycle helps")),
+            State::Unknown | State::Cycled | State::Default | State::Loaded | State::Starting | State::Testing => {
+                Ok(())
+            }
+        }
+    }
+
     /// A boot is no fresh one any more.
     pub(super) fn remember(&mut self, boot_id: &str) {
         self.seen.push(boot_id.to_owned());
@@ -158,7 +173,7 @@ impl Session {
             let why = match self.shell.who(&self.cancel).await {
                 Ok(answer) => match prove_default(&answer, &self.dut.boot.default_kernel.uname, &self.seen) {
                     Ok(safe) => {
-                        self.saw(Evidence::DefaultProven);
+                        self.reach(Evidence::DefaultProven)?;
                         self.remember(&safe.boot_id);
                         return Ok(safe);
                     }
