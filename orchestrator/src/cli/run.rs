@@ -91,7 +91,7 @@ pub struct Watching {
     /// Print only the report
     #[arg(long, short = 'q', conflicts_with = "json")]
     quiet: bool,
-    /// What goes into debug.log of the run, e.g. `off` or `info,orchestrator::process=debug`
+    /// What goes into debug.jsonl of the run, e.g. `off` or `info,orchestrator::process=debug`
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATOR_LOG", default_value = "debug")]
     log: Targets,
 }
@@ -289,9 +289,12 @@ async fn execute(
     let cancel = start::cancel_on_signals()?;
     let _lock = folder.lock().map_err(Failure::infra)?;
     debug_log::start(folder.path(), watching.log.clone()).map_err(Failure::infra)?;
-    tracing::info!(run = folder.run, version = env!("CARGO_PKG_VERSION"), "{}", start::command_line());
+    tracing::info!(run = folder.run, command = start::command_line(), "run begins");
     let mode = term::Mode::choose(watching.json, watching.quiet);
     let live = term::Live::start(mode, start::color(global).stderr());
     let places = run::Places { home: places.home.clone(), cache: places.cache.clone() };
-    run::execute(&places, folder, live, cancel).await.map_err(Failure::infra)
+    run::execute(&places, folder, live, cancel).await.map_err(|error| {
+        tracing::error!(%error, "{}", run::FAILED);
+        Failure::infra(error)
+    })
 }

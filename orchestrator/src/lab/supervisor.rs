@@ -117,8 +117,14 @@ impl<'a> Supervisor<'a> {
     ) -> Option<Stop> {
         let mut connected = false;
         let mut buffer = vec![0; 64 * 1024];
+        let mut told = None;
         loop {
             let (deadline, which) = self.watch.next();
+            if told != Some(which) {
+                let in_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
+                tracing::debug!(deadline = which.name(), in_ms, "guest deadline");
+                told = Some(which);
+            }
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Some(Stop::Cancelled),

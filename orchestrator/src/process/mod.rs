@@ -8,8 +8,10 @@ mod command;
 mod gate;
 mod lines;
 mod sandbox;
+mod secrets;
 mod spawner;
 
 pub use command::{Command, End, Exit, ProcessError, quote};
 pub use lines::Stream;
 pub use sandbox::{Sandbox, SandboxProbe};
+pub use secrets::without_secrets;

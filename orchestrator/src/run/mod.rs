@@ -10,6 +10,7 @@ mod booter;
 mod boots;
 mod builds;
 mod context;
+pub mod debug_line;
 pub mod debug_log;
 mod engine;
 mod examine;
@@ -44,6 +45,12 @@ pub use context::Context;
 pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
 pub use flake_past::{FlakePast, TestsOfRun};
 pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};
+/// The message of the debug log's line when somebody asks the program to stop.
+pub const ASKED_TO_STOP: &str = "asked to stop";
+
+/// The message of the debug log's line when a run could not be carried out.
+pub const FAILED: &str = "the run failed";
+
 pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};
 pub use options::{Options, TreeArgument};
 pub use recorder::{Unit, sink};
