@@ -16,7 +16,12 @@ const MOST_REPEATS: u32 = 16;
 pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
     let (file, document) = load_document(&home.join("lab").join(format!("{name}.yaml")))?;
     let mut check = Check { document, problems: Vec::new() };
-    let machine = check.machine(file, name);
+    let mut machine = check.machine(file, name);
+    if let Some(Machine { hardware: Hardware::Lava(lava), .. }) = &mut machine {
+        for (path, message, hint) in super::lava::check(lava, &home.join("lab")) {
+            check.unless(false, &path, &message, &hint);
+        }
+    }
     ConfigError::unless_empty(check.problems)?;
     machine.ok_or_else(|| LabError::NoMachine { name: name.to_owned() })
 }

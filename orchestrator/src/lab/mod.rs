@@ -19,6 +19,7 @@ mod files;
 mod follow;
 mod initramfs;
 mod inlines;
+mod lava;
 mod plan;
 mod plugin;
 mod progress;

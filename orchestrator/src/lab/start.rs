@@ -1,6 +1,7 @@
 //! The one way into a boot, whatever the machine is made of.
 
 use super::boot::{boot_guest, failed};
+use super::lava::boot_device;
 use super::{BootRequest, RawBoot};
 use crate::words::Hardware;
 
@@ -11,6 +12,6 @@ pub async fn boot(request: &BootRequest) -> RawBoot {
     match &request.machine.hardware {
         Hardware::Qemu(qemu) => boot_guest(request, qemu).await,
         Hardware::Dut(_) => failed(request, request.accel, "boxes cannot be driven by this version".to_owned()),
-        Hardware::Lava(_) => failed(request, request.accel, "LAVA cannot be used by this version".to_owned()),
+        Hardware::Lava(lava) => boot_device(request, lava).await,
     }
 }

@@ -208,7 +208,7 @@ impl<'a> Supervisor<'a> {
 }
 
 /// Keeps what decides how the boot ended.
-fn hear(said: &mut Said, message: &Message) {
+pub(super) fn hear(said: &mut Said, message: &Message) {
     match message {
         Message::Hello { .. } => said.hello = true,
         Message::Setup { what, error: Some(error), fatal: true } => said.fatal = Some(format!("{what}: {error}")),
