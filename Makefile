@@ -40,13 +40,14 @@ check:
 test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_lists -- --ignored
 	if scripts/has-pip; then \
-	    $(CARGO) test --locked --package orchestrator --test real_places -- --ignored; \
-	else echo 'the tests of KCIDB and b4 are left out: pip cannot install their packages'; fi
+	    $(CARGO) test --locked --package orchestrator --test real_places --test real_labgrid -- --ignored; \
+	else echo 'the tests of KCIDB, b4 and labgrid are left out: pip cannot install their packages'; fi
 	if [ -x /usr/sbin/exim4 ] && [ "$$(id -u)" = 0 ]; then \
 	    $(CARGO) test --locked --package orchestrator --test real_mail -- --ignored --test-threads=1; \
 	else echo 'the tests of mail are left out: they need root and Exim'; fi
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
 	if scripts/has-pip; then \
 	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1; \
 	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi

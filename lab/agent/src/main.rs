@@ -17,7 +17,11 @@ mod setup;
 mod visit;
 
 use channel::Channel;
+use orchestrator_protocol::console::{CONSOLE, FINISHED};
 use orchestrator_protocol::{Message, PLAN_PATH, Plan, VERSION};
+
+/// How long a machine whose console is the results channel stays up after its last words.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn main() {
     if !guest::is_init() {
@@ -39,10 +43,22 @@ fn main() {
 fn run() -> Result<(), String> {
     let mounts = setup::mounts();
     let plan = read_plan(PLAN_PATH)?;
-    let mut channel = Channel::open(&plan.results).map_err(|error| format!("results tty {}: {error}", plan.results))?;
-    let result = work(&plan, mounts, &mut channel);
-    channel.drain();
-    result.map(drop).map_err(|error| format!("results tty {}: {error}", plan.results))
+    let named = |error: std::io::Error| format!("results tty {}: {error}", plan.results);
+    let result = Channel::open(&plan.results).map_err(named).and_then(|mut channel| {
+        let result = work(&plan, mounts, &mut channel);
+        channel.drain();
+        result.map(drop).map_err(named)
+    });
+    if plan.results == CONSOLE {
+        if let Err(error) = &result {
+            guest::say(error);
+        }
+        // Who records the console waits for these words, and is to see them before the machine starts anew.
+        guest::say(FINISHED.trim_start_matches("orchestrator: "));
+        std::thread::sleep(LINGER);
+        return Ok(());
+    }
+    result
 }
 
 /// Whether everything was done. The error is one of the channel.

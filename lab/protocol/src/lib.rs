@@ -3,6 +3,8 @@
 //! The orchestrator puts a [`Plan`] as JSON into the initramfs (`/orchestrator/plan.json`). The agent answers on the
 //! results channel with one [`Frame`] per line as JSON. Nothing flows the other way, so a guest needs no input.
 
+pub mod console;
+
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides refuse another.
@@ -16,7 +18,7 @@ pub const PLAN_PATH: &str = "/orchestrator/plan.json";
 pub struct Plan {
     /// [`VERSION`].
     pub version: u32,
-    /// Device of the results channel, e.g. `/dev/ttyS1`.
+    /// Device of the results channel, e.g. `/dev/ttyS1`; [`console::CONSOLE`] for the kernel's own console.
     pub results: String,
     /// Module files to load first, in order.
     pub modules: Vec<Module>,

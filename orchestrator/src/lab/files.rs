@@ -4,7 +4,7 @@ use camino::{Utf8Component, Utf8Path};
 
 use super::LabError;
 use crate::config::{ConfigError, Document, Problem, load_document};
-use crate::words::{Machine, Suite};
+use crate::words::{Hardware, Machine, Suite};
 
 /// How often a suite may run each of its tests in one boot.
 const MOST_REPEATS: u32 = 16;
@@ -16,7 +16,12 @@ const MOST_REPEATS: u32 = 16;
 pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
     let (file, document) = load_document(&home.join("lab").join(format!("{name}.yaml")))?;
     let mut check = Check { document, problems: Vec::new() };
-    let machine = check.machine(file, name);
+    let mut machine = check.machine(file, name);
+    if let Some(Machine { hardware: Hardware::Lava(lava), .. }) = &mut machine {
+        for (path, message, hint) in super::lava::check(lava, &home.join("lab")) {
+            check.unless(false, &path, &message, &hint);
+        }
+    }
     ConfigError::unless_empty(check.problems)?;
     machine.ok_or_else(|| LabError::NoMachine { name: name.to_owned() })
 }

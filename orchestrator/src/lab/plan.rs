@@ -1,6 +1,7 @@
 //! From a request to what the guest gets: the agent's plan, the files of the initramfs, the kernel command line.
 
 use camino::Utf8PathBuf;
+use orchestrator_protocol::console::CONSOLE;
 use orchestrator_protocol::{Expectation, Job, Module, Nodes, PLAN_PATH, Plan, Setting, Style, VERSION};
 
 use super::BootRequest;
@@ -150,11 +151,12 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
     })
 }
 
-/// Where the agent sends its frames: a serial port of its own, else its standard output.
+/// Where the agent sends its frames: a serial port of its own, the console that LAVA records, else its standard output.
 fn results(machine: &Machine) -> String {
     match &machine.hardware {
         Hardware::Qemu(qemu) => qemu.results_tty.clone(),
-        Hardware::Dut(_) | Hardware::Lava(_) => "-".to_owned(),
+        Hardware::Dut(_) => "-".to_owned(),
+        Hardware::Lava(_) => CONSOLE.to_owned(),
     }
 }
 

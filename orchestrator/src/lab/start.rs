@@ -2,8 +2,9 @@
 
 use futures::FutureExt;
 
-use super::boot::{boot_guest, failed};
+use super::boot::boot_guest;
 use super::dut::boot_box;
+use super::lava::boot_device;
 use super::{BootRequest, RawBoot};
 use crate::words::Hardware;
 
@@ -15,6 +16,6 @@ pub async fn boot(request: &BootRequest) -> RawBoot {
         Hardware::Qemu(qemu) => boot_guest(request, qemu).await,
         // Behind a pointer: proving that all of it may move between threads is done here, once.
         Hardware::Dut(dut) => boot_box(request, dut).boxed().await,
-        Hardware::Lava(_) => failed(request, request.accel, "LAVA cannot be used by this version".to_owned()),
+        Hardware::Lava(lava) => boot_device(request, lava).boxed().await,
     }
 }

@@ -330,6 +330,7 @@ pub struct Lava {
     /// See `publish_dir`.
     pub publish_url: String,
     /// Template of the job's `deploy` and `boot` actions, beside the machine file; the built-in one is for QEMU devices.
+    /// A machine that was read holds the template's text instead of its name.
     #[serde(default)]
     pub template: Option<String>,
 }

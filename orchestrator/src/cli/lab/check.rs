@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::machines::{dut, machine, names};
+use super::machines::{dut, machine, names, place};
 use super::{ExitCode, Failure, Global, start};
-use crate::lab::{Reservation, Session};
+use crate::lab::{BoxLock, Session};
 use crate::words::Hardware;
 
 /// Arguments of `lab check`.
@@ -39,16 +39,16 @@ pub async fn check(global: &Global, args: &CheckArgs) -> Result<ExitCode, Failur
     let mut code = ExitCode::Clean;
     for name in chosen {
         let (machine, dut) = dut(&places, &name)?;
-        let reservation =
-            Reservation::try_take(&places.cache, &name, "orchestrator lab check").map_err(Failure::infra)?;
-        let result = match reservation {
+        let _place = place(&name, &dut, "lab check", &cancel).await?;
+        let lock = BoxLock::try_take(&places.cache, &name, "orchestrator lab check").map_err(Failure::infra)?;
+        let result = match lock {
             // Its user watches it more closely than we could.
             Err(held) => {
                 say!("{name}: held {held}");
                 continue;
             }
-            Ok(reservation) => {
-                let session = Session::with(&machine, &dut, &places.cache, reservation, &cancel);
+            Ok(lock) => {
+                let session = Session::with(&machine, &dut, &places.cache, lock, &cancel);
                 let mut session = session.map_err(Failure::infra)?;
                 if args.bring_back {
                     session.bring_back().await.map(|()| "back in service, its default kernel proven".to_owned())

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::machines::dut;
+use super::machines::{dut, place};
 use super::{ExitCode, Failure, Global, start};
-use crate::lab::{Reservation, Session, printable};
+use crate::lab::{BoxLock, Session, printable};
 
 /// How often the log is looked at while another process records.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -28,10 +28,11 @@ pub async fn console(global: &Global, args: &ConsoleArgs) -> Result<ExitCode, Fa
     let path = places.cache.join("lab").join(&args.name).join("console.log");
     let mut at = fs_err::metadata(&path).map_or(0, |file| file.len());
     let by = "orchestrator lab console";
-    let taken = Reservation::try_take(&places.cache, &args.name, by).map_err(Failure::infra)?;
+    let _place = place(&args.name, &dut, "lab console", &cancel).await?;
+    let taken = BoxLock::try_take(&places.cache, &args.name, by).map_err(Failure::infra)?;
     let _session = match taken {
-        Ok(reservation) => {
-            let session = Session::with(&machine, &dut, &places.cache, reservation, &cancel);
+        Ok(lock) => {
+            let session = Session::with(&machine, &dut, &places.cache, lock, &cancel);
             let mut session = session.map_err(Failure::infra)?;
             session.console().await.map_err(Failure::infra)?;
             Some(session)

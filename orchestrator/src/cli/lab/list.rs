@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::machines::{machine, names};
 use super::{ExitCode, Failure, Global, start};
-use crate::lab::{BoxState, Reservation};
+use crate::lab::{BoxLock, BoxState};
 use crate::term::text;
 use crate::words::{Hardware, Machine};
 
@@ -56,7 +56,7 @@ fn describe(places: &start::Places, machine: &Machine) -> Result<(&'static str, 
         Hardware::Lava(_) => Ok(("LAVA", "LAVA knows".to_owned(), String::new())),
         Hardware::Dut(_) => {
             let state = BoxState::load(&places.cache, &machine.name).map_err(Failure::infra)?;
-            let held = Reservation::holder(&places.cache, &machine.name).map_err(Failure::infra)?;
+            let held = BoxLock::holder(&places.cache, &machine.name).map_err(Failure::infra)?;
             Ok(("box", words(&state), held.map_or_else(String::new, |held| held.to_string())))
         }
     }

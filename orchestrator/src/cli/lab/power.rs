@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use super::machines::dut;
+use super::machines::{dut, place};
 use super::{ExitCode, Failure, Global, start};
-use crate::lab::{PowerDriver, Reservation};
+use crate::lab::{BoxLock, PowerDriver};
 
 /// Arguments of `lab power`.
 #[derive(Debug, Args)]
@@ -34,11 +34,15 @@ pub async fn power(global: &Global, args: &PowerArgs) -> Result<ExitCode, Failur
     let cancel = start::cancel_on_signals()?;
     let (_, dut) = dut(&places, &args.name)?;
     let driver = PowerDriver::new(&dut.power);
+    let _place = match args.action {
+        Action::Status => None,
+        Action::On | Action::Off | Action::Cycle => place(&args.name, &dut, "lab power", &cancel).await?,
+    };
     let _lock = match args.action {
         Action::Status => None,
         Action::On | Action::Off | Action::Cycle => {
             let by = "orchestrator lab power";
-            match Reservation::try_take(&places.cache, &args.name, by).map_err(Failure::infra)? {
+            match BoxLock::try_take(&places.cache, &args.name, by).map_err(Failure::infra)? {
                 Ok(lock) => Some(lock),
                 Err(held) if held.pid.is_none() => None,
                 Err(held) => return Err(Failure::infra(format!("{} is held {held}", args.name))),

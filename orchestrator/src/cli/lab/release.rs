@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::machines::dut;
+use super::machines::{dut, own};
 use super::{ExitCode, Failure, Global, start};
-use crate::lab::Reservation;
+use crate::lab::BoxLock;
 
 /// Arguments of `lab release`.
 #[derive(Debug, Args)]
@@ -16,10 +16,11 @@ pub struct ReleaseArgs {
 /// Gives a box back. What a process holds ends with that process.
 pub fn release(global: &Global, args: &ReleaseArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
-    dut(&places, &args.name)?;
-    match Reservation::release(&places.cache, &args.name).map_err(Failure::infra)? {
+    let (_, dut) = dut(&places, &args.name)?;
+    own(&args.name, &dut)?;
+    match BoxLock::release(&places.cache, &args.name).map_err(Failure::infra)? {
         Some(held) => say!("{} is free; it was held {held}", args.name),
-        None => match Reservation::holder(&places.cache, &args.name).map_err(Failure::infra)? {
+        None => match BoxLock::holder(&places.cache, &args.name).map_err(Failure::infra)? {
             Some(held) => return Err(Failure::usage(format!("{} is not held by hand, but {held}", args.name))),
             None => say!("{} was free", args.name),
         },

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::machines::dut;
+use super::machines::{dut, own};
 use super::{ExitCode, Failure, Global, start};
-use crate::lab::Reservation;
+use crate::lab::BoxLock;
 
 /// Arguments of `lab reserve`.
 #[derive(Debug, Args)]
@@ -19,8 +19,9 @@ pub struct ReserveArgs {
 /// Holds a box until `lab release`.
 pub fn reserve(global: &Global, args: &ReserveArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
-    dut(&places, &args.name)?;
-    Reservation::hold(&places.cache, &args.name, &args.reason).map_err(Failure::infra)?;
+    let (_, dut) = dut(&places, &args.name)?;
+    own(&args.name, &dut)?;
+    BoxLock::hold(&places.cache, &args.name, &args.reason).map_err(Failure::infra)?;
     say!("{0} is yours; `orchestrator lab release {0}` gives it back", args.name);
     Ok(ExitCode::Clean)
 }

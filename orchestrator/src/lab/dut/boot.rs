@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 
-use super::lock::Reservation;
+use super::lock::BoxLock;
 use super::send::{self, Item, RUN};
 use super::session::{PAUSE, Session};
 use super::starting;
@@ -15,6 +15,7 @@ use crate::lab::agent::AGENT;
 use crate::lab::ending::{Seen, Stop, decide};
 use crate::lab::progress::Progress;
 use crate::lab::recorder::{Bounded, LIMIT, Recorder};
+use crate::lab::reserve::{Holder, acquire};
 use crate::lab::watch::Limits;
 use crate::lab::{BootRequest, RawBoot, plan, record};
 use crate::process::End;
@@ -64,13 +65,38 @@ async fn attempt(request: &BootRequest, dut: &Dut) -> Result<RawBoot, String> {
         );
     };
     let progress = Progress::new(request);
-    let note = |message: String| (request.events)(Event::Note { message });
     let waiting = |held: &super::Held| {
         progress.say(&format!("waiting for {name}, which is held {held}"));
     };
     progress.say(&format!("reserving {name}"));
-    let reservation = Reservation::take(&request.cache, name, &request.unit, &request.cancel, waiting).await?;
-    let mut session = Session::with(&request.machine, dut, &request.cache, reservation, &request.cancel)?;
+    let lock = BoxLock::take(&request.cache, name, &request.unit, &request.cancel, waiting).await?;
+    let holder = Holder::new(&request.unit);
+    let place = acquire(&dut.reserve, &holder, &request.events, &request.cancel).await;
+    let place = place.map_err(|error| error.to_string())?;
+    let used = use_box(request, dut, &guest, &build_id, lock);
+    match place {
+        None => used.await,
+        Some(place) => {
+            // Whoever gets the box next begins with a power cycle, as our next attempt does.
+            let done = place.while_held(used).await;
+            place.release().await;
+            done.map_err(|lost| lost.to_string())?
+        }
+    }
+}
+
+/// All that is done with a box while it is ours.
+async fn use_box(
+    request: &BootRequest,
+    dut: &Dut,
+    guest: &plan::Guest,
+    build_id: &str,
+    lock: BoxLock,
+) -> Result<RawBoot, String> {
+    let name = &request.machine.name;
+    let progress = Progress::new(request);
+    let note = |message: String| (request.events)(Event::Note { message });
+    let mut session = Session::with(&request.machine, dut, &request.cache, lock, &request.cancel)?;
     session.in_service()?;
     progress.say("power cycle");
     let fenced = session.fenced().await;
@@ -79,7 +105,7 @@ async fn attempt(request: &BootRequest, dut: &Dut) -> Result<RawBoot, String> {
     let plan_text = serde_json::to_vec_pretty(&guest.plan).map_err(|error| error.to_string())?;
     fs_err::write(request.dir.join("plan.json"), &plan_text).map_err(|error| error.to_string())?;
     progress.say("sending kernel and tests");
-    let items = items(request, dut, &guest, plan_text)?;
+    let items = items(request, dut, guest, plan_text)?;
     send::send(&safe, &session.shell, &dut.state_dir, &items, &request.cancel).await?;
     session.reach(Evidence::Sent)?;
     session.shell.run(&starting::load(&dut.boot, &dut.state_dir, &guest.command_line), &request.cancel).await?;
@@ -87,7 +113,7 @@ async fn attempt(request: &BootRequest, dut: &Dut) -> Result<RawBoot, String> {
     progress.say("starting the kernel");
     let results = Bounded::create(request.dir.join("results.jsonl"), LIMIT)?;
     session.tape.put(Some(Recorder::create(&request.dir, LIMIT)?));
-    let mut raw = tested(&mut session, request, &build_id, &safe, (&guest.command_line, results)).await;
+    let mut raw = tested(&mut session, request, build_id, &safe, (&guest.command_line, results)).await;
     // The way back is gone even when the run was interrupted: the box must not be left with a test kernel.
     session.cancel = tokio_util::sync::CancellationToken::new();
     let back = if request.cancel.is_cancelled() {

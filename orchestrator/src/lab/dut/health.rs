@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::{folder, write};
-use super::lock::{Reservation, now};
+use super::lock::{BoxLock, now};
 use super::session::Session;
 use crate::lab::machine_file::seconds;
-use crate::words::{Dut, Event, EventSink, Hardware, Health, HealthRemedy, Machine};
+use crate::words::{Dut, Event, EventSink, Hardware, Health, HealthRemedy, Machine, Reserve};
 
 /// What is remembered of a box: `lab/<name>/state.json` in the cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,10 @@ impl HealthWatch {
         let mut tasks = Vec::new();
         for machine in machines {
             let Hardware::Dut(dut) = &machine.hardware else { continue };
+            // Between our units a box that an engine shares is somebody else's: its next unit's power cycle is the check.
+            if dut.reserve != (Reserve::Local {}) {
+                continue;
+            }
             let Some(every) = seconds(&dut.health.every) else { continue };
             let (machine, dut, cache) = (machine.clone(), dut.clone(), cache.to_owned());
             let (events, cancel) = (events.clone(), cancel.clone());
@@ -132,8 +136,8 @@ async fn check_once(machine: &Machine, dut: &Dut, cache: &Utf8Path, events: &Eve
         Ok(state) if state.out.is_none() => {}
         Ok(_) | Err(_) => return,
     }
-    let Ok(Ok(reservation)) = Reservation::try_take(cache, name, "checking its health") else { return };
-    let mut session = match Session::with(machine, dut, cache, reservation, cancel) {
+    let Ok(Ok(lock)) = BoxLock::try_take(cache, name, "checking its health") else { return };
+    let mut session = match Session::with(machine, dut, cache, lock, cancel) {
         Ok(session) => session,
         Err(error) => return tell(format!("{name}: its health cannot be checked: {error}")),
     };

@@ -37,7 +37,7 @@ impl std::fmt::Display for Held {
 
 /// A box that is ours until this is dropped.
 #[derive(Debug)]
-pub struct Reservation {
+pub struct BoxLock {
     _file: std::fs::File,
 }
 
@@ -49,12 +49,12 @@ fn read(path: &Utf8Path) -> Option<Held> {
     serde_json::from_slice(&fs_err::read(path).ok()?).ok()
 }
 
-impl Reservation {
+impl BoxLock {
     /// Takes a box if nobody has it; else says who has.
     ///
     /// # Errors
     /// When the disk refuses; one sentence.
-    pub fn try_take(cache: &Utf8Path, name: &str, by: &str) -> Result<Result<Reservation, Held>, String> {
+    pub fn try_take(cache: &Utf8Path, name: &str, by: &str) -> Result<Result<BoxLock, Held>, String> {
         let folder = folder(cache, name)?;
         let path = folder.join("lock");
         let io = |error: std::io::Error| format!("{path}: {error}");
@@ -74,7 +74,7 @@ impl Reservation {
         let held = Held { by: by.to_owned(), pid: Some(std::process::id()), since: now() };
         let text = serde_json::to_vec(&held).map_err(|error| error.to_string())?;
         file.set_len(0).and_then(|()| file.write_all(&text)).map_err(io)?;
-        Ok(Ok(Reservation { _file: file }))
+        Ok(Ok(BoxLock { _file: file }))
     }
 
     /// Takes a box, and waits while another has it; `waiting` is told once by whom it is held.
@@ -87,11 +87,11 @@ impl Reservation {
         by: &str,
         cancel: &CancellationToken,
         waiting: impl Fn(&Held),
-    ) -> Result<Reservation, String> {
+    ) -> Result<BoxLock, String> {
         let mut told = None;
         loop {
-            let held = match Reservation::try_take(cache, name, by)? {
-                Ok(reservation) => return Ok(reservation),
+            let held = match BoxLock::try_take(cache, name, by)? {
+                Ok(lock) => return Ok(lock),
                 Err(held) => held,
             };
             if told.as_ref() != Some(&held) {
@@ -120,12 +120,12 @@ impl Reservation {
         Ok(read(&by_hand(&folder)))
     }
 
-    /// Holds a free box for a person until [`Reservation::release`].
+    /// Holds a free box for a person until [`BoxLock::release`].
     ///
     /// # Errors
     /// When another has it, or the disk refuses; one sentence.
     pub fn hold(cache: &Utf8Path, name: &str, reason: &str) -> Result<(), String> {
-        let _lock = match Reservation::try_take(cache, name, "reserving it by hand")? {
+        let _lock = match BoxLock::try_take(cache, name, "reserving it by hand")? {
             Ok(lock) => lock,
             Err(held) => return Err(format!("{name} is held {held}")),
         };
@@ -162,13 +162,13 @@ mod tests {
     async fn a_box_has_one_holder_and_a_waiter_learns_who() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Utf8Path::from_path(dir.path()).unwrap();
-        let first = Reservation::try_take(cache, "b", "unit one").unwrap().unwrap();
-        let held = Reservation::try_take(cache, "b", "unit two").unwrap().unwrap_err();
+        let first = BoxLock::try_take(cache, "b", "unit one").unwrap().unwrap();
+        let held = BoxLock::try_take(cache, "b", "unit two").unwrap().unwrap_err();
         assert_eq!((held.by.as_str(), held.pid), ("unit one", Some(std::process::id())));
-        assert_eq!(Reservation::holder(cache, "b").unwrap(), Some(held));
+        assert_eq!(BoxLock::holder(cache, "b").unwrap(), Some(held));
         let cancel = CancellationToken::new();
         let told = std::sync::Mutex::new(Vec::new());
-        let waiter = Reservation::take(cache, "b", "unit two", &cancel, |held| told.lock().unwrap().push(held.clone()));
+        let waiter = BoxLock::take(cache, "b", "unit two", &cancel, |held| told.lock().unwrap().push(held.clone()));
         let release = async {
             while told.lock().unwrap().is_empty() {
                 tokio::task::yield_now().await;
@@ -178,14 +178,14 @@ mod tests {
         let (second, ()) = tokio::join!(waiter, release);
         assert_eq!(told.lock().unwrap()[0].by, "unit one");
         drop(second.unwrap());
-        assert_eq!(Reservation::holder(cache, "b").unwrap(), None);
+        assert_eq!(BoxLock::holder(cache, "b").unwrap(), None);
     }
 
     #[test]
     fn the_lock_of_a_killed_process_is_free() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Utf8Path::from_path(dir.path()).unwrap();
-        drop(Reservation::try_take(cache, "b", "x").unwrap().unwrap());
+        drop(BoxLock::try_take(cache, "b", "x").unwrap().unwrap());
         let lock = cache.join("lab/b/lock");
         let script = "exec 9<\"$1\"; flock 9; echo locked; exec sleep 1000";
         let mut child = std::process::Command::new("sh")
@@ -195,22 +195,22 @@ mod tests {
             .unwrap();
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-        assert!(Reservation::try_take(cache, "b", "y").unwrap().is_err());
+        assert!(BoxLock::try_take(cache, "b", "y").unwrap().is_err());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(Reservation::try_take(cache, "b", "y").unwrap().is_ok());
+        assert!(BoxLock::try_take(cache, "b", "y").unwrap().is_ok());
     }
 
     #[test]
     fn what_a_person_holds_is_held_without_a_process() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Utf8Path::from_path(dir.path()).unwrap();
-        Reservation::hold(cache, "b", "new firmware").unwrap();
-        let held = Reservation::try_take(cache, "b", "unit").unwrap().unwrap_err();
+        BoxLock::hold(cache, "b", "new firmware").unwrap();
+        let held = BoxLock::try_take(cache, "b", "unit").unwrap().unwrap_err();
         assert!(held.to_string().contains("new firmware"), "{held}");
-        assert!(Reservation::hold(cache, "b", "again").unwrap_err().contains("new firmware"));
-        assert_eq!(Reservation::release(cache, "b").unwrap().unwrap().by, "new firmware");
-        assert_eq!(Reservation::release(cache, "b").unwrap(), None);
-        assert!(Reservation::try_take(cache, "b", "unit").unwrap().is_ok());
+        assert!(BoxLock::hold(cache, "b", "again").unwrap_err().contains("new firmware"));
+        assert_eq!(BoxLock::release(cache, "b").unwrap().unwrap().by, "new firmware");
+        assert_eq!(BoxLock::release(cache, "b").unwrap(), None);
+        assert!(BoxLock::try_take(cache, "b", "unit").unwrap().is_ok());
     }
 }

@@ -20,7 +20,7 @@ mod tests_run;
 
 pub(super) use boot::boot_box;
 pub use health::{BoxState, HealthWatch};
-pub use lock::{Held, Reservation};
+pub use lock::{BoxLock, Held};
 pub use power::{PowerDriver, PowerState};
 pub use serial::printable;
 pub use session::Session;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::folder;
 use super::health::{BoxState, Verdict, out_message};
-use super::lock::Reservation;
+use super::lock::BoxLock;
 use super::power::PowerDriver;
 use super::serial::Serial;
 use super::ssh::Shell;
@@ -63,7 +63,7 @@ pub struct Session {
     /// Boots that were seen: none of them is a fresh one.
     seen: Vec<String>,
     pub(super) cancel: CancellationToken,
-    _reservation: Reservation,
+    _lock: BoxLock,
 }
 
 impl Session {
@@ -75,7 +75,7 @@ impl Session {
         machine: &Machine,
         dut: &Dut,
         cache: &Utf8Path,
-        reservation: Reservation,
+        lock: BoxLock,
         cancel: &CancellationToken,
     ) -> Result<Session, String> {
         let own = folder(cache, &machine.name)?;
@@ -94,7 +94,7 @@ impl Session {
             state: State::Unknown,
             seen: Vec::new(),
             cancel: cancel.clone(),
-            _reservation: reservation,
+            _lock: lock,
         })
     }
 

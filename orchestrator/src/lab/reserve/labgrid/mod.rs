@@ -1,0 +1,10 @@
+//! Reserving a place of labgrid by its gRPC interface (labgrid 24 and later).
+
+mod hold;
+mod messages;
+mod queue;
+mod session;
+mod standing;
+
+pub(super) use hold::{Pace, acquire};
+pub use standing::{Standing, standing};
