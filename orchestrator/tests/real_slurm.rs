@@ -1,0 +1,178 @@
+//! A real Slurm of three nodes on loopback: what it does to units, and what is done about it.
+//!
+//! Builds a small kernel configuration on the nodes and boots nothing, so that each test takes minutes at most. They
+//! share the tree of the user's cache and have a cache of their own beside it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+struct Lab {
+    folder: tempfile::TempDir,
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn user_cache() -> PathBuf {
+    std::env::var("ORCHESTRATOR_CACHE")
+        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from)
+}
+
+impl Lab {
+    /// Slurm with two build nodes, and a home and a cache for it.
+    fn up() -> Lab {
+        let lab = Lab { folder: tempfile::Builder::new().prefix("slurm-").tempdir_in(user_cache()).unwrap() };
+        let script = repository().join("scripts/lab/up");
+        assert!(Command::new(script).arg(lab.path("lab")).arg("slurm").status().unwrap().success());
+        std::fs::create_dir_all(lab.path("home")).unwrap();
+        for folder in ["series", "kconfigs", "lab"] {
+            let copied = Command::new("cp").arg("-r").arg(repository().join(folder)).arg(lab.path("home")).status();
+            assert!(copied.unwrap().success());
+        }
+        std::fs::create_dir_all(lab.path("cache")).unwrap();
+        let trees = Command::new("cp").args(["-rl"]).arg(user_cache().join("trees")).arg(lab.path("cache")).status();
+        assert!(trees.unwrap().success(), "tree linux-6.12 was imported");
+        std::fs::write(
+            lab.path("home/lab/engines.yaml"),
+            format!(
+                "engines:\n  cluster:\n    slurm:\n      conf: {}\n      builds_at_once: 2\n      poll: 1\n      \
+                 build: {{partition: build, cpus: 2, memory: 3000, minutes: 60}}\n",
+                lab.path("lab/slurm/slurm.conf").display()
+            ),
+        )
+        .unwrap();
+        lab
+    }
+
+    fn path(&self, inside: &str) -> PathBuf {
+        self.folder.path().join(inside)
+    }
+
+    fn orchestrator(&self, results: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+        command
+            .args(args)
+            .env("ORCHESTRATOR_HOME", self.path("home"))
+            .env("ORCHESTRATOR_CACHE", self.path("cache"))
+            .env("ORCHESTRATOR_RESULTS", self.path(results))
+            .current_dir(repository());
+        command
+    }
+
+    fn slurm(&self, program: &str, args: &[&str]) -> String {
+        let conf = self.path("lab/slurm/slurm.conf");
+        let output = Command::new(program).args(args).env("SLURM_CONF", conf).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn report(&self, results: &str) -> Value {
+        let text = std::fs::read(self.path(results).join("latest/report.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    fn log(&self, results: &str) -> String {
+        std::fs::read_to_string(self.path(results).join("latest/events.jsonl")).unwrap_or_default()
+    }
+
+    /// Waits for something that Slurm or the run has to come to by itself.
+    fn until(&self, what: &str, mut happened: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !happened() {
+            assert!(begun.elapsed() < Duration::from_secs(900), "waited in vain until {what}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Does something to the lab.
+    fn hurt(&self, words: &[&str]) {
+        let script = repository().join("scripts/lab/hurt");
+        assert!(Command::new(script).arg(self.path("lab")).args(words).status().unwrap().success(), "{words:?}");
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.slurm("scancel", &["--me"]);
+        let down = Command::new(repository().join("scripts/lab/down")).arg(self.path("lab")).status();
+        if !std::thread::panicking() {
+            assert!(down.unwrap().success());
+        }
+    }
+}
+
+/// A run that builds two kconfigs of a series and boots nothing.
+const RUN: [&str; 8] = ["run", "series", "v6", "--no-boot", "--kconfig", "no-hmm-mirror", "--kconfig", "migration-off"];
+
+/// What must be the same on every engine.
+fn essence(report: &Value) -> Value {
+    let of = |build: &Value| {
+        serde_json::json!([build["revision"], build["kconfig"], build["outcome"], build["image"], build["diagnostics"]])
+    };
+    let builds: Vec<Value> = report["builds"].as_array().unwrap().iter().map(of).collect();
+    serde_json::json!({"verdict": report["verdict"], "findings": report["findings"], "builds": builds})
+}
+
+fn killed(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+#[ignore = "builds real kernels on a real Slurm"]
+fn what_crashes_is_mended_and_the_report_is_that_of_the_local_engine() {
+    let lab = Lab::up();
+    let args: Vec<&str> = RUN.into_iter().chain(["--engine", "cluster", "--quiet"]).collect();
+    let child = lab.orchestrator("results", &args).spawn().unwrap();
+
+    // slurmctld is killed as soon as it accepted the first job.
+    lab.until("a job is in the queue", || !lab.slurm("squeue", &["-h"]).trim().is_empty());
+    lab.hurt(&["kill-slurmctld"]);
+    lab.hurt(&["start-slurmctld"]);
+    lab.until("a job runs", || !lab.slurm("squeue", &["-h", "-t", "R"]).trim().is_empty());
+
+    // A node's slurmd is killed in mid-build.
+    let node = lab.slurm("squeue", &["-h", "-t", "R", "-o", "%N"]).lines().next().unwrap().to_owned();
+    lab.hurt(&["kill-slurmd", &node]);
+
+    // The orchestrator is killed, while jobs run on.
+    killed(child);
+    assert!(!lab.path("results/latest/report.json").exists(), "it was still at work");
+    lab.hurt(&["start-slurmd", &node]);
+    let code = lab.orchestrator("results", &["resume", "--quiet"]).status().unwrap().code();
+    let slurm = lab.report("results");
+    assert_eq!(code, Some(0), "{:#}", slurm["findings"]);
+    assert_eq!(lab.slurm("squeue", &["-h"]).trim(), "", "nothing is left in the queue");
+    let ended = |unit: &Value| {
+        let made = |line: &&str| line.contains("\"unit-ended\"") && line.contains(unit.as_str().unwrap());
+        lab.log("results").lines().filter(made).count()
+    };
+    for build in slurm["builds"].as_array().unwrap() {
+        let unit = &build["unit"];
+        assert!(unit.is_null() || ended(unit) <= 2, "{unit} was counted more than once by a process");
+    }
+
+    let args: Vec<&str> = RUN.into_iter().chain(["--engine", "local", "--fresh", "--quiet"]).collect();
+    assert_eq!(lab.orchestrator("local", &args).status().unwrap().code(), Some(0));
+    assert_eq!(essence(&slurm), essence(&lab.report("local")));
+}
+
+#[test]
+#[ignore = "needs a real Slurm"]
+fn two_jobs_that_want_one_licence_run_one_after_the_other() {
+    let lab = Lab::up();
+    let submit = || {
+        let wait = ["--parsable", "-plab", "-Ldut-box-01:1", "--output=/dev/null", "--wrap", "sleep 600"];
+        lab.slurm("sbatch", &wait).trim().to_owned()
+    };
+    let (one, two) = (submit(), submit());
+    let state = |id: &str| lab.slurm("squeue", &["-h", "-j", id, "-o", "%T|%r"]).trim().to_owned();
+    lab.until("the first runs", || state(&one).starts_with("RUNNING"));
+    lab.until("the second waits for the licence", || state(&two) == "PENDING|Licenses");
+    lab.slurm("scancel", &[&one]);
+    lab.until("the licence was released", || state(&two).starts_with("RUNNING"));
+    lab.slurm("scancel", &[&two]);
+}
