@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use crate::build::BuildOptions;
 use crate::lab::{Counting, Selection};
 use crate::words::{
-    Accel, BootRecord, BootSpec, BuildRecord, EventSink, Kconfig, Machine, Revision, RevisionCommit, Suite, Tree,
+    Accel, BootEnd, BootRecord, BootSpec, BuildOutcome, BuildRecord, EventSink, Kconfig, Machine, Revision,
+    RevisionCommit, Suite, Tree,
 };
 
 /// Raised whenever jobs or results change their meaning; a program of another format refuses them.
@@ -162,6 +163,20 @@ impl Job {
 }
 
 impl Done {
+    /// Whether it is trouble of ours, which says nothing about the next try.
+    pub(super) fn is_trouble(&self) -> bool {
+        match self {
+            Done::Build(record) => match record.outcome {
+                BuildOutcome::Infra { .. } | BuildOutcome::NotRun { .. } => true,
+                BuildOutcome::Built | BuildOutcome::Failed { .. } | BuildOutcome::SelftestsFailed { .. } => false,
+            },
+            Done::Boot(record) => match record.end {
+                BootEnd::Infra { .. } => true,
+                BootEnd::Completed | BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset => false,
+            },
+        }
+    }
+
     /// As it goes into a file.
     pub(super) fn without_cache(mut self, cache: &Utf8Path) -> Done {
         relative(cache, self.dir());

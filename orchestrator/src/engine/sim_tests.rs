@@ -15,7 +15,7 @@ use super::unit::{JOB, RESULT};
 use super::{Answer, BuildJob, Caller, Demand, Done, Job, Shape, Slurm, SlurmFile, Start, Stopped, UnitResult, Work};
 use crate::build::BuildOptions;
 use crate::words::testing::{build_record, kconfig};
-use crate::words::{Event, Kind, Revision, RevisionCommit, Tree};
+use crate::words::{BuildOutcome, BuildRecord, Event, Kind, Revision, RevisionCommit, Tree};
 
 /// Faults, each as one in so many; 0 for never.
 #[derive(Debug, Clone, Copy, Default)]
@@ -348,6 +348,28 @@ fn another_process_takes_over_what_is_in_the_queue() {
         let second = house.slurm(&cluster, 10);
         second.run(&job, &demand).await.unwrap();
         assert_eq!(cluster.0.lock().unwrap().next, 2, "it was submitted once");
+    });
+}
+
+#[test]
+fn trouble_of_before_a_resume_is_tried_again() {
+    virtual_time(async {
+        let house = House::new();
+        let cluster = Cluster::new(2, Faults::default());
+        let (job, demand) = (job(1), Demand::default());
+        let first = house.slurm(&cluster, 10);
+        first.run(&job, &demand).await.unwrap();
+        let path = first.folder(&job).join(RESULT);
+        drop(first);
+        let mut result: UnitResult = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let outcome = BuildOutcome::Infra { reason: "disk full".into() };
+        result.done = Done::Build(Box::new(BuildRecord { outcome, ..build_record(0, 1) }));
+        std::fs::write(&path, serde_json::to_vec(&result).unwrap()).unwrap();
+        let second = house.slurm(&cluster, 10);
+        let again = second.run(&job, &demand).await.unwrap();
+        assert!(!again.done.is_trouble());
+        second.run(&job, &demand).await.unwrap();
+        assert_eq!(cluster.0.lock().unwrap().next, 3, "a good result is taken as it is");
     });
 }
 

@@ -115,6 +115,11 @@ impl Slurm {
         };
         let _awake = Awake::new(&self.waiting, &self.wake);
         let follow = Follow { slurm: self, job, demand, folder: &folder, name: &name, digest: &digest };
+        if follow.result()?.is_some_and(|result| result.done.is_trouble()) {
+            // From before the run was resumed: this is the next try.
+            let path = folder.join(RESULT);
+            fs_err::remove_file(&path).map_err(|error| Stopped::Trouble(error.to_string()))?;
+        }
         let followed = follow.to_the_end().await;
         if let Ok(result) = &followed {
             for message in &result.notes {

@@ -53,10 +53,8 @@ pub fn lookup(cache: &Utf8Path, key: &str) -> Option<BootRecord> {
     let text = fs_err::read_to_string(cache.join("boots").join(key).join("record.json")).ok()?;
     let mut record: BootRecord = serde_json::from_str(&text).ok()?;
     // The cache may have been moved since; an engine names the folder of an attempt by more than its number.
-    record.dir = match record.dir.file_name() {
-        Some(name) => cache.join("boots").join(key).join(name),
-        None => attempt_dir(cache, key, record.attempt),
-    };
+    let named = record.dir.file_name().map(|name| cache.join("boots").join(key).join(name));
+    record.dir = named.filter(|dir| dir.is_dir()).unwrap_or_else(|| attempt_dir(cache, key, record.attempt));
     record.dir.is_dir().then_some(record)
 }
 
