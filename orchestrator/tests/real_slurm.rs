@@ -5,9 +5,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use camino::{Utf8Path, Utf8PathBuf};
+use orchestrator::engine::{Demand, Done, Job, Programs, Shape, Slurm, SlurmFile, Start, UnitResult};
+use orchestrator::words::{BuildOutcome, BuildRecord, Kconfig, Revision};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 struct Lab {
     folder: tempfile::TempDir,
@@ -160,19 +165,87 @@ fn what_crashes_is_mended_and_the_report_is_that_of_the_local_engine() {
     assert_eq!(essence(&slurm), essence(&lab.report("local")));
 }
 
-#[test]
+/// A job that only a program of the test does.
+fn job(cache: &Utf8Path) -> (Job, Kconfig) {
+    let kconfig: Kconfig = serde_json::from_value(serde_json::json!({
+        "name": "k", "about": "", "kind": "link", "profile": "quick", "arch": "x86_64", "base": "tinyconfig",
+        "seed": null, "fragments": [], "require": {}, "optional": [], "toolchain": "gcc", "cross_compile": "",
+        "make": [], "boot": null,
+    }))
+    .unwrap();
+    let build = serde_json::json!({"build": {
+        "key": "k", "revision": {"revision": "base", "commit": "a", "tree": "b", "touched": []}, "kconfig": kconfig,
+        "tree": {"name": "t", "repo": "t.git", "commit": "a", "kernel_version": "", "source": "", "skipped_sources": []},
+        "suites": [], "jobs": 1, "options": {"w1": false, "sparse": false}, "touched": [], "fresh": false,
+    }});
+    (Job::new("boot/t/base/box", 1, serde_json::from_value(build).unwrap(), cache), kconfig)
+}
+
+/// Two runs, each with a unit on the same box. The program of the test stands for `orchestrator unit`: it waits until
+/// the test lets it go, and then leaves the result.
+#[tokio::test]
 #[ignore = "needs a real Slurm"]
-fn two_jobs_that_want_one_licence_run_one_after_the_other() {
+async fn two_runs_want_one_box_and_one_waits() {
     let lab = Lab::up();
-    let submit = || {
-        let wait = ["--parsable", "-plab", "-Ldut-box-01:1", "--output=/dev/null", "--wrap", "sleep 600"];
-        lab.slurm("sbatch", &wait).trim().to_owned()
+    let cache = Utf8PathBuf::from_path_buf(lab.path("cache")).unwrap();
+    let program = cache.join("stand-in");
+    let script = "#!/bin/sh\nuntil [ -e \"$4/go\" ]; do sleep 0.1; done\nln \"$4/answer\" \"$4/result.json\"\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let setup: SlurmFile = serde_json::from_value(serde_json::json!({"poll": 1})).unwrap();
+    let engine = |run: &str| {
+        Slurm::new(Start {
+            setup: setup.clone(),
+            caller: Arc::new(Programs { conf: Some(lab.path("lab/slurm/slurm.conf").display().to_string()) }),
+            cache: cache.clone(),
+            run: run.to_owned(),
+            program: program.to_string(),
+            events: Arc::new(|_| {}),
+            cancel: CancellationToken::new(),
+        })
     };
-    let (one, two) = (submit(), submit());
-    let state = |id: &str| lab.slurm("squeue", &["-h", "-j", id, "-o", "%T|%r"]).trim().to_owned();
-    lab.until("the first runs", || state(&one).starts_with("RUNNING"));
-    lab.until("the second waits for the licence", || state(&two) == "PENDING|Licenses");
-    lab.slurm("scancel", &[&one]);
-    lab.until("the licence was released", || state(&two).starts_with("RUNNING"));
-    lab.slurm("scancel", &[&two]);
+    let (job, kconfig) = job(&cache);
+    let prepare = |engine: &Slurm| {
+        let folder = engine.folder(&job);
+        std::fs::create_dir_all(&folder).unwrap();
+        let outcome = BuildOutcome::Built;
+        let done = Done::Build(Box::new(BuildRecord::unbuilt(Revision::Base, &kconfig, outcome)));
+        let (digest, id, node) = (job.digest(), "1.0".to_owned(), "ctl1".to_owned());
+        let answer = UnitResult { format: job.format, digest, id, node, notes: Vec::new(), done };
+        std::fs::write(folder.join("answer"), serde_json::to_vec(&answer).unwrap()).unwrap();
+        folder
+    };
+    let shape = Shape { partition: Some("lab".into()), memory: 100, cpus: 1, ..Shape::default() };
+    let demand = Demand { shape, license: Some("dut-box-01".into()), exclusive: false };
+    let (one, two) = (engine("one"), engine("two"));
+    let (first, second) = (prepare(&one), prepare(&two));
+    let queue = || lab.slurm("squeue", &["-h", "-o", "%j|%T|%r"]);
+    let watch = async {
+        until("the licence is held and waited for", || {
+            let queue = queue();
+            queue.contains("|RUNNING|") && queue.contains("|PENDING|Licenses")
+        })
+        .await;
+        // Whichever came first goes on; the licence is the other's then.
+        let early = if queue().contains("one/boot/t/base/box|RUNNING") { [&first, &second] } else { [&second, &first] };
+        std::fs::write(early[0].join("go"), "").unwrap();
+        until("the second has the licence", || {
+            let queue = queue();
+            queue.contains("|RUNNING|") && !queue.contains("PENDING")
+        })
+        .await;
+        assert!(!early[1].join("result.json").exists());
+        std::fs::write(early[1].join("go"), "").unwrap();
+    };
+    let (one, two, ()) = tokio::join!(one.run(&job, &demand), two.run(&job, &demand), watch);
+    assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    assert!(lab.slurm("scontrol", &["show", "licenses"]).contains("Used=0"), "the licence was released");
+}
+
+async fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
