@@ -51,6 +51,7 @@ test: deps-test check build
 	if scripts/has-pip; then \
 	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1; \
 	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
+	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
 
 bench: deps build
 	scripts/bench

@@ -7,6 +7,7 @@ pub mod build;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod engine;
 pub mod intake;
 pub mod known;
 pub mod lab;

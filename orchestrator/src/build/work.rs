@@ -35,7 +35,7 @@ pub async fn build(request: &BuildRequest) -> BuildRecord {
     if let Some(record) = lookup(&request.cache, &key).filter(|_| !request.fresh) {
         return relabel(record, request.revision.revision, &request.kconfig);
     }
-    let staging = request.cache.join("builds").join(format!(".making-{key}"));
+    let staging = request.cache.join("builds").join(format!(".making-{key}-{}", place(&request.out)));
     let mut record = blank(request, &tools, key);
     let result = make_all(request, &staging, &mut record).await;
     if let Err(reason) = result {
@@ -44,7 +44,7 @@ pub async fn build(request: &BuildRequest) -> BuildRecord {
     record.wall_ms = milliseconds(start.elapsed());
     let kept = if store::is_final(&record.outcome) {
         record.artefacts.dir = store::folder(&request.cache, &record.key);
-        store::publish(&request.cache, &staging, &record)
+        store::publish(&request.cache, &staging, &record, request.fresh)
     } else {
         record.artefacts.dir = request.cache.join("builds").join(format!("{}.infra", record.key));
         replace(&staging, &record.artefacts.dir)
@@ -240,6 +240,11 @@ pub(super) async fn lock(request: &BuildRequest, folder: &Utf8Path) -> Result<fs
             () = tokio::time::sleep(Duration::from_millis(250)) => {}
         }
     }
+}
+
+/// Tells apart what is made in several work folders at once.
+fn place(out: &Utf8Path) -> String {
+    blake3::hash(out.as_str().as_bytes()).to_hex()[..8].to_owned()
 }
 
 fn replace(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     ExitCode, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume, run,
-    show, site, start, versions,
+    show, site, start, unit, versions,
 };
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
@@ -87,6 +87,9 @@ enum Command {
     Lab(lab::LabCommand),
     /// Say what this host can do and how to mend what is missing
     Doctor(doctor::DoctorArgs),
+    /// Do one unit of a run: what an engine starts on its nodes
+    #[command(hide = true)]
+    Unit(unit::UnitArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -170,6 +173,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Site(args) => site::site(global, &args),
         Command::Lab(command) => lab::lab(global, command).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,
+        Command::Unit(args) => unit::unit(global, args).await,
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();
             clap_complete::generate(shell, &mut command, "orchestrator", &mut std::io::stdout());

@@ -27,6 +27,7 @@ mod run;
 mod show;
 mod site;
 mod start;
+mod unit;
 mod versions;
 
 pub use args::{Cli, main};

@@ -74,6 +74,9 @@ pub struct Choices {
     /// Take no result from the cache
     #[arg(long)]
     fresh: bool,
+    /// Engine from lab/engines.yaml that does the units [default: that of the file, else local]
+    #[arg(long, value_name = "NAME", env = "ORCHESTRATOR_ENGINE")]
+    engine: Option<String>,
     /// Parallel jobs of make [default: the cores]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -137,6 +140,7 @@ async fn begin(places: &start::Places, series: String, choice: Choice, choices: 
         refresh: choices.refresh,
         prerequisites,
         reproduces: false,
+        engine: start::engine(places, choices.engine.as_deref())?,
         jobs: choices.jobs.map_or(cores, usize::from),
         guests: choices.guests.map_or((cores / 2).max(1), usize::from),
     };

@@ -99,6 +99,11 @@ pub fn report_of(run: &RunFolder) -> Result<Report, Failure> {
     Report::from_json(&text).map_err(Failure::infra)
 }
 
+/// The name of the engine that is meant.
+pub fn engine(places: &Places, asked: Option<&str>) -> Result<String, Failure> {
+    crate::engine::engines(&places.home).map_err(Failure::usage)?.choose(asked).map_err(Failure::usage)
+}
+
 /// When to colour, as the terminal room says it.
 pub fn color(global: &Global) -> ColorChoice {
     match global.color {

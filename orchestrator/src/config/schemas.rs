@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema};
 
 use crate::build::MatrixFile;
+use crate::engine::EnginesFile;
 use crate::intake::SourcesFile;
 use crate::known::KnownFile;
 use crate::nightly::NightlyFile;
@@ -38,6 +39,7 @@ pub fn schemas() -> Vec<UserFile> {
         user_file::<ListsFile>("lists", "series/lists.yaml"),
         user_file::<PlacesFile>("places", "series/places.yaml"),
         user_file::<MatrixFile>("matrix", "kconfigs/matrix.yaml"),
+        user_file::<EnginesFile>("engines", "lab/engines.yaml"),
         user_file::<MachineFile>("machine", "lab/<name>.yaml"),
         user_file::<Suite>("suite", "lab/suites/<name>.yaml"),
     ]

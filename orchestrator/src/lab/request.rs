@@ -25,7 +25,7 @@ impl Default for Selection {
 }
 
 /// What it takes to count executed instructions by kernel function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counting {
     /// The plugin, a shared object for the host's QEMU.
     pub plugin: Utf8PathBuf,

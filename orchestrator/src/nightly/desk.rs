@@ -26,6 +26,8 @@ pub struct Desk {
     pub results: Utf8PathBuf,
     /// The command, for the run's folder.
     pub command: String,
+    /// The engine of its runs.
+    pub engine: String,
     /// How runs are watched.
     pub mode: Mode,
     /// Colours of that.
@@ -104,6 +106,7 @@ impl Runner for Desk {
             refresh: false,
             prerequisites: Vec::new(),
             reproduces: false,
+            engine: self.engine.clone(),
             jobs: cores,
             guests: (cores / 2).max(1),
         };

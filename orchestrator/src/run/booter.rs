@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use camino::Utf8Path;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -11,8 +10,8 @@ use super::boots::{self, BootInputs};
 use super::host_accel::HostAccel;
 use super::tools::{self, Tools};
 use super::{Context, Unit};
+use crate::engine::BootJob;
 use crate::lab::{self, Selection};
-use crate::suite;
 use crate::words::{
     Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Clock, Kconfig, Machine, Suite, UnitKind, UnitOutcome, boot_unit,
 };
@@ -175,8 +174,13 @@ impl Booter {
         }
         // Guests wait here, not before the look-up: what is known costs nothing.
         let cost = if setup.accel == Accel::Icount { 1 } else { GUEST };
-        let Ok(_guest) = self.guests.acquire_many(cost).await else {
-            return self.infra(want, unit, "the run is ending");
+        let _guest = match self.context.engine.is_here(setup.machine) {
+            true => match self.guests.acquire_many(cost).await {
+                Ok(guest) => Some(guest),
+                Err(_) => return self.infra(want, unit, "the run is ending"),
+            },
+            // The engine's own queue decides.
+            false => None,
         };
         let mut attempt = 1;
         loop {
@@ -268,77 +272,36 @@ impl Booter {
         }
         let artefacts = &want.kernel.artefacts;
         let dir = boots::attempt_dir(&self.context.cache, key, attempt);
-        // Logs of an earlier boot are hard links in other runs' folders: they must not be written into.
-        let _ = fs_err::remove_dir_all(&dir);
-        let request = lab::BootRequest {
-            unit: unit.to_owned(),
-            kernel: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or("vmlinux")),
+        let job = BootJob {
+            key: key.clone(),
+            image: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or("vmlinux")),
             build_id: artefacts.build_id.clone(),
             modules: artefacts.modules.iter().map(|module| artefacts.dir.join(module)).collect(),
-            selftests: tools.programs.clone(),
-            suites: suites.to_vec(),
+            config: artefacts.dir.join("config"),
+            programs: tools.programs.clone(),
+            files: tools.files.clone(),
+            counting: tools.counting.clone(),
+            suites: suites.clone(),
             spec: (*spec).clone(),
             machine: (*machine).clone(),
-            selection: selection.clone(),
+            selection,
             accel: *accel,
-            counting: tools.counting.clone(),
-            files: tools.files.clone(),
-            deadline_factor: 1,
-            cache: self.context.cache.clone(),
-            dir,
-            events: self.context.events.clone(),
-            cancel: self.context.cancel.clone(),
-        };
-        let raw = lab::boot(&request).await;
-        if raw.accel != *accel && !raw.frames.is_empty() {
-            self.accel.fell_back(raw.accel);
-        }
-        let config = fs_err::read_to_string(artefacts.dir.join("config")).unwrap_or_default();
-        let console = fs_err::read(&raw.console).unwrap_or_default();
-        let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
-        let modules: Vec<String> = artefacts.modules.iter().map(|file| module_name(file)).collect();
-        let input = suite::JudgeInput {
-            frames: &raw.frames,
-            problems: &raw.problems,
-            end: &raw.end,
-            console: &String::from_utf8_lossy(&console),
-            suites: &names,
-            only: &selection.only,
-            skip: &selection.skip,
-            modules: &modules,
-            config: &config,
-        };
-        let meta = suite::BootMeta {
+            measures: want.clock.is_some(),
+            exclusive: want.clock == Some(Clock::Wall),
             kernel: want.kernel.revision,
             selftests: want.selftests.revision,
             kconfig: want.kconfig.name.clone(),
-            machine: machine.name.clone(),
-            accel: raw.accel,
-            attempt,
-            dir: raw.dir.clone(),
-            wall_ms: raw.wall_ms,
-            cpu_ms: raw.cpu_ms,
-            replay: raw.replay.clone(),
         };
-        let mut record = suite::judge(input, meta);
-        if want.clock.is_some() && raw.accel != *accel {
-            // Another clock than that of the other side.
-            record.metrics.clear();
-        }
-        if tools.counting.is_some() && !record.metrics.is_empty() {
-            let counts = fs_err::read(raw.dir.join("counts.jsonl")).map_err(|error| error.to_string());
-            match counts.and_then(|bytes| lab::Counts::read(&bytes)) {
-                Ok(counts) if counts.complete || record.end != BootEnd::Completed => {
-                    let problems = counts.rejected.iter().cloned().chain(counts.attach(&mut record.metrics));
-                    for problem in problems.take(3) {
-                        self.context.note(format!("{unit}: instructions by function: {problem}"));
-                    }
+        let at = self.context.surroundings();
+        match self.context.engine.boot(job, unit, attempt, &dir, &at).await {
+            Ok(record) => {
+                if record.accel != *accel && !record.uname.is_empty() {
+                    self.accel.fell_back(record.accel);
                 }
-                Ok(_) => record.end = uncounted("the plugin's file has no end"),
-                Err(error) => record.end = uncounted(&error),
+                record
             }
+            Err(reason) => BootRecord { attempt, ..unbooted(want, Some(machine), &reason) },
         }
-        record
     }
 
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
@@ -376,42 +339,38 @@ impl Booter {
     }
 
     fn infra(&self, want: Want<'_>, unit: String, reason: &str) -> Booted {
-        let record = BootRecord {
-            kernel: want.kernel.revision,
-            selftests: want.selftests.revision,
-            kconfig: want.kconfig.name.clone(),
-            machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
-            accel: match (want.clock, want.kconfig.boot.as_ref().and_then(|spec| self.machines.get(&spec.machine))) {
-                (Some(Clock::Instructions), _) => Accel::Icount,
-                (Some(Clock::Wall) | None, Some(machine)) if machine.qemu().is_none() => Accel::Native,
-                (Some(Clock::Wall) | None, _) => Accel::Tcg,
-            },
-            attempt: 0,
-            end: BootEnd::Infra { reason: reason.to_owned() },
-            uname: String::new(),
-            log_checked: Err("nothing was booted".to_owned()),
-            tests: Vec::new(),
-            metrics: Vec::new(),
-            remaining: Vec::new(),
-            splats: Vec::new(),
-            dir: "".into(),
-            wall_ms: 0,
-            cpu_ms: 0,
-            replay: String::new(),
-        };
+        let machine = want.kconfig.boot.as_ref().and_then(|spec| self.machines.get(&spec.machine));
+        let record = unbooted(want, machine, reason);
         Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), 1).end(outcome(&record), None);
         Booted { record, reused: false, unit }
     }
 }
 
-/// A boot whose instructions were not counted: trouble of ours, which is tried again and never kept.
-fn uncounted(why: &str) -> BootEnd {
-    BootEnd::Infra { reason: format!("instructions by function were not counted: {why}") }
-}
-
-/// The name that a module file has in the kernel.
-fn module_name(file: &str) -> String {
-    Utf8Path::new(file).file_stem().unwrap_or(file).replace('-', "_")
+/// The record of a boot that was not had.
+fn unbooted(want: Want<'_>, machine: Option<&Machine>, reason: &str) -> BootRecord {
+    BootRecord {
+        kernel: want.kernel.revision,
+        selftests: want.selftests.revision,
+        kconfig: want.kconfig.name.clone(),
+        machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
+        accel: match (want.clock, machine) {
+            (Some(Clock::Instructions), _) => Accel::Icount,
+            (Some(Clock::Wall) | None, Some(machine)) if machine.qemu().is_none() => Accel::Native,
+            (Some(Clock::Wall) | None, _) => Accel::Tcg,
+        },
+        attempt: 0,
+        end: BootEnd::Infra { reason: reason.to_owned() },
+        uname: String::new(),
+        log_checked: Err("nothing was booted".to_owned()),
+        tests: Vec::new(),
+        metrics: Vec::new(),
+        remaining: Vec::new(),
+        splats: Vec::new(),
+        dir: "".into(),
+        wall_ms: 0,
+        cpu_ms: 0,
+        replay: String::new(),
+    }
 }
 
 /// The same boot seen as another revision or kconfig with the same key.

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::build;
 use crate::config::Home;
+use crate::engine::{self, Engine, Surroundings};
 use crate::known::KnownIssues;
 use crate::lab;
 use crate::report::{self, Report};
@@ -161,12 +162,16 @@ pub async fn execute(
             live.on_event(event);
         }
     });
+    let engines = engine::engines(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
+    let at = Surroundings { cache: places.cache.clone(), node: None, events: events.clone(), cancel: cancel.clone() };
+    let engine = Engine::open(&engines, &folder.options.engine, &folder.run, &at).map_err(RunError::Input)?;
     let context = Context {
         home: places.home.clone(),
         cache: places.cache.clone(),
         folder: folder.clone(),
         events: events.clone(),
         cancel: cancel.clone(),
+        engine: Arc::new(engine),
         own: Arc::new(Own::from_events(&before)),
     };
     events(Event::RunStarted {

@@ -46,6 +46,10 @@ impl TreeArgument {
     }
 }
 
+fn local() -> String {
+    crate::engine::LOCAL.to_owned()
+}
+
 /// The options of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
@@ -79,6 +83,9 @@ pub struct Options {
     /// True when it does only what one finding of another run needs.
     #[serde(default)]
     pub reproduces: bool,
+    /// The engine; `local` in runs of before there were others.
+    #[serde(default = "local")]
+    pub engine: String,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

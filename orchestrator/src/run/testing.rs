@@ -37,6 +37,7 @@ pub(crate) fn options() -> Options {
         refresh: false,
         prerequisites: Vec::new(),
         reproduces: false,
+        engine: "local".into(),
         jobs: 1,
         guests: 1,
     }

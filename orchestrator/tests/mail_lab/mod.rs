@@ -172,6 +172,7 @@ impl MailLab {
             refresh: false,
             prerequisites: Vec::new(),
             reproduces: false,
+            engine: "local".into(),
             jobs: 1,
             guests: 1,
         };
