@@ -24,6 +24,7 @@ pub(super) fn request() -> BuildRequest {
             quick: Vec::new(),
             skip: Vec::new(),
             repeat: 1,
+            needs: Default::default(),
             style: SuiteStyle::KselftestHarness,
             append: Vec::new(),
             modules: Vec::new(),

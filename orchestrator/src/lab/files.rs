@@ -2,7 +2,7 @@
 
 use camino::{Utf8Component, Utf8Path};
 
-use super::LabError;
+use super::{LabError, matching};
 use crate::config::{ConfigError, Document, Problem, load_document};
 use crate::words::{Hardware, Machine, MachineFile, QemuMachine, Suite};
 
@@ -19,6 +19,49 @@ pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
     let machine = check.machine(file, name);
     ConfigError::unless_empty(check.problems)?;
     machine.ok_or_else(|| LabError::NoMachine { name: name.to_owned() })
+}
+
+/// Names of all machine files below `home`, sorted.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn machine_names(home: &Utf8Path) -> Result<Vec<String>, LabError> {
+    let folder = home.join("lab");
+    let io = |source| LabError::Io { file: folder.clone(), source };
+    let mut names = Vec::new();
+    match folder.read_dir_utf8() {
+        Ok(entries) => {
+            for entry in entries {
+                let entry = entry.map_err(io)?;
+                names.extend(entry.file_name().strip_suffix(".yaml").map(str::to_owned));
+            }
+        }
+        // A home folder need not have machines of its own.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io(error)),
+    }
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    Ok(names)
+}
+
+/// Reads all machine files below `home`, in the order in which machines are chosen.
+///
+/// # Errors
+/// [`LabError::File`] names everything that is wrong with any of them.
+pub fn machines(home: &Utf8Path) -> Result<Vec<Machine>, LabError> {
+    let mut machines = Vec::new();
+    let mut problems = Vec::new();
+    for name in machine_names(home)? {
+        match machine(home, &name) {
+            Ok(machine) => machines.push(machine),
+            Err(LabError::File(error)) => problems.extend(error.problems),
+            Err(error) => return Err(error),
+        }
+    }
+    ConfigError::unless_empty(problems)?;
+    machines.sort_by_key(matching::preference);
+    Ok(machines)
 }
 
 /// Reads `lab/suites/<name>.yaml` below `home`.

@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use super::boots::{self, BootInputs};
 use super::host_accel::HostAccel;
+use super::placement::Placements;
 use super::tools::{self, Tools};
 use super::{Context, Unit};
 use crate::lab::{self, Selection};
@@ -73,12 +74,14 @@ pub struct Booter {
     tree: String,
     machines: BTreeMap<String, Machine>,
     suites: BTreeMap<String, Suite>,
+    /// Names of kconfigs on machines in names of units, by kconfig and machine.
+    labels: BTreeMap<(String, String), String>,
     guests: Semaphore,
     accel: Arc<HostAccel>,
 }
 
 impl Booter {
-    /// A booter for these kconfigs on `tree`. `accel` is shared between trees, so that the host is probed once.
+    /// A booter for these kconfigs on `tree` and the machines of `placements`. `accel` is shared between trees, so that the host is probed once.
     ///
     /// # Errors
     /// When a machine or suite file cannot be used.
@@ -86,14 +89,16 @@ impl Booter {
         context: &Context,
         tree: &str,
         kconfigs: &[Kconfig],
+        placements: &Placements,
         accel: Arc<HostAccel>,
     ) -> Result<Booter, lab::LabError> {
-        let mut machines = BTreeMap::new();
         let mut suites = BTreeMap::new();
+        let places = placements.places.iter();
+        let machines = places.clone().map(|place| (place.machine.name.clone(), place.machine.clone())).collect();
+        let labels = places
+            .map(|place| ((place.kconfig.name.clone(), place.machine.name.clone()), place.label.clone()))
+            .collect();
         for spec in kconfigs.iter().filter_map(|kconfig| kconfig.boot.as_ref()) {
-            if !machines.contains_key(&spec.machine) {
-                machines.insert(spec.machine.clone(), lab::machine(context.home.root(), &spec.machine)?);
-            }
             for name in spec.suites.iter().chain(&spec.benchmarks) {
                 if !suites.contains_key(name) {
                     suites.insert(name.clone(), lab::suite(context.home.root(), name)?);
@@ -101,7 +106,7 @@ impl Booter {
             }
         }
         let guests = Semaphore::new(context.options().guests.max(1) * GUEST as usize);
-        Ok(Booter { context: context.clone(), tree: tree.to_owned(), machines, suites, guests, accel })
+        Ok(Booter { context: context.clone(), tree: tree.to_owned(), machines, suites, labels, guests, accel })
     }
 
     /// All suites of a kconfig: those that test and those that measure.
@@ -121,11 +126,6 @@ impl Booter {
 
     fn named<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<Suite> {
         names.filter_map(|name| self.suites.get(name)).cloned().collect()
-    }
-
-    /// Name of the tree.
-    pub fn tree(&self) -> &str {
-        &self.tree
     }
 
     /// Whether the user wants to stop.
@@ -202,7 +202,7 @@ impl Booter {
     /// One sentence: the kconfig, the host or the build lacks something.
     async fn setup<'a>(&'a self, want: Want<'a>, selection: &'a Selection) -> Result<Setup<'a>, String> {
         let spec = want.kconfig.boot.as_ref().ok_or("the kconfig is not of kind boot")?;
-        let machine = self.machines.get(&spec.machine).ok_or("the machine is not known")?;
+        let machine = self.machines.get(spec.machine()).ok_or("the machine is not known")?;
         let suites = match want.clock {
             None => self.suites(want.kconfig),
             Some(_) => self.benchmarks(want.kconfig),
@@ -217,8 +217,7 @@ impl Booter {
         let mut tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
         match want.clock {
             Some(Clock::Instructions) => {
-                let binary = machine.qemu().map_or("", |qemu| qemu.binary.as_str());
-                tools.depends_on(&tools::program_version(binary));
+                tools.depends_on(&tools::program_version(qemu_binary(machine)));
             }
             // Both sides must be measured in turns, in one run: another day's boots are another load's.
             Some(Clock::Wall) => tools.depends_on(&self.context.folder.run),
@@ -285,7 +284,7 @@ impl Booter {
         };
         let raw = lab::boot(&request).await;
         if raw.accel != *accel && !raw.frames.is_empty() {
-            self.accel.fell_back(raw.accel);
+            self.accel.fell_back(qemu_binary(machine), raw.accel);
         }
         let config = fs_err::read_to_string(artefacts.dir.join("config")).unwrap_or_default();
         let console = fs_err::read(&raw.console).unwrap_or_default();
@@ -337,7 +336,10 @@ impl Booter {
 
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
         match machine.qemu() {
-            Some(qemu) => self.accel.choose(lab::probe_accel(&self.context.cache, qemu, &self.context.cancel)).await,
+            Some(qemu) => {
+                let probe = lab::probe_accel(&self.context.cache, qemu, &self.context.cancel);
+                self.accel.choose(&qemu.binary, probe).await
+            }
             None => Ok(Accel::Native),
         }
     }
@@ -348,7 +350,10 @@ impl Booter {
     }
 
     fn unit_name(&self, want: Want<'_>, restart: usize) -> String {
-        let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, &want.kconfig.name);
+        let kconfig = &want.kconfig.name;
+        let machine = want.kconfig.boot.as_ref().map_or("", |spec| spec.machine());
+        let label = self.labels.get(&(kconfig.clone(), machine.to_owned())).unwrap_or(kconfig);
+        let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, label);
         if let Some(clock) = want.clock {
             name.push_str(match clock {
                 Clock::Instructions => "/instructions",
@@ -374,7 +379,7 @@ impl Booter {
             kernel: want.kernel.revision,
             selftests: want.selftests.revision,
             kconfig: want.kconfig.name.clone(),
-            machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
+            machine: want.kconfig.boot.as_ref().map_or("", |spec| spec.machine()).to_owned(),
             accel: match want.clock {
                 Some(Clock::Instructions) => Accel::Icount,
                 Some(Clock::Wall) | None => Accel::Tcg,
@@ -395,6 +400,11 @@ impl Booter {
         Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), 1).end(outcome(&record), None);
         Booted { record, reused: false, unit }
     }
+}
+
+/// QEMU's program for a guest; empty for others.
+fn qemu_binary(machine: &Machine) -> &str {
+    machine.qemu().map_or("", |qemu| qemu.binary.as_str())
 }
 
 /// A boot whose instructions were not counted: trouble of ours, which is tried again and never kept.

@@ -27,6 +27,8 @@ pub(crate) fn options() -> Options {
         trees: Vec::new(),
         profile: Profile::Quick,
         kconfigs: Vec::new(),
+        machines: Vec::new(),
+        machines_with: Default::default(),
         tests: Vec::new(),
         w1: false,
         sparse: false,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tag::{TagValue, Tags, tags};
+
 /// How far a kconfig goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -35,8 +37,13 @@ pub enum Profile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BootSpec {
-    /// Machine file in `lab/`, without `.yaml`.
-    pub machine: String,
+    /// Machine file in `lab/`, without `.yaml`. Without one, the first machine whose architecture fits and whose tags
+    /// meet `needs`.
+    pub machine: Option<String>,
+    /// What the machine must have, where none is named, e.g. `gpu: xe`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "tags")]
+    #[schemars(with = "BTreeMap<String, TagValue>")]
+    pub needs: Tags,
     /// Memory of the guest in MiB.
     pub memory_mib: u32,
     /// Virtual CPUs.
@@ -59,7 +66,8 @@ pub struct BootSpec {
 impl Default for BootSpec {
     fn default() -> Self {
         BootSpec {
-            machine: "qemu-x86_64".to_owned(),
+            machine: None,
+            needs: Tags::new(),
             memory_mib: 3072,
             cpus: 2,
             numa_nodes: 1,
@@ -69,6 +77,13 @@ impl Default for BootSpec {
             suites: vec!["hmm".to_owned()],
             benchmarks: Vec::new(),
         }
+    }
+}
+
+impl BootSpec {
+    /// Name of the machine; empty where none is named.
+    pub fn machine(&self) -> &str {
+        self.machine.as_deref().unwrap_or_default()
     }
 }
 

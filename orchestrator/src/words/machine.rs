@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tag::{TagValue, Tags, tags};
+
 /// How a machine executes instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -353,7 +355,7 @@ pub struct Machine {
     pub name: String,
     /// What it has, for what suites need.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
     /// What it is made of.
     #[serde(flatten)]
     pub hardware: Hardware,
@@ -388,8 +390,9 @@ pub struct MachineFile {
     /// Name; equal to the file's stem.
     pub name: String,
     /// What it has, e.g. `gpu: xe`; a box needs `arch`.
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "tags")]
+    #[schemars(with = "BTreeMap<String, TagValue>")]
+    pub tags: Tags,
     /// A guest's hardware.
     #[serde(default)]
     pub qemu: Option<QemuMachine>,

@@ -15,6 +15,7 @@ mod revision;
 mod series;
 mod source;
 mod suite;
+mod tag;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tree;
@@ -35,6 +36,7 @@ pub use revision::*;
 pub use series::*;
 pub use source::*;
 pub use suite::*;
+pub use tag::{TagValue, Tags};
 pub use tree::*;
 pub use unit::*;
 pub use verdict::*;

@@ -1,7 +1,11 @@
 //! Suites: tests run on a boot.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::tag::{TagValue, Tags, tags};
 
 /// A value written to a file in the guest before the suite, e.g. `/proc/sys/vm/nr_hugepages` = `8`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +88,10 @@ pub struct Suite {
     /// elsewhere in the timer's period.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub repeat: u32,
+    /// What the machine must have, e.g. `gpu: xe`; on others it does not run, and the report says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "tags")]
+    #[schemars(with = "BTreeMap<String, TagValue>")]
+    pub needs: Tags,
     /// How it speaks.
     pub style: SuiteStyle,
     /// Further kernel command line.
