@@ -53,7 +53,10 @@ pub fn run(
 ) -> Result<std::result::Result<Ended, Error>> {
     let mut command = Command::new(program);
     command.args(args).env_clear();
-    command.env("PATH", "/bin").env("HOME", "/").env("TMPDIR", "/tmp");
+    command
+        .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin")
+        .env("HOME", "/")
+        .env("TMPDIR", "/tmp");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Nothing may run between fork and exec: for that, the standard library wants a Unix socket, and the smallest
     // kernels have no network.

@@ -222,6 +222,7 @@ fn hear(said: &mut Said, message: &Message) {
         | Message::Begin { .. }
         | Message::Output { .. }
         | Message::Beat
+        | Message::Result { .. }
         | Message::Unloaded { .. } => {}
     }
 }

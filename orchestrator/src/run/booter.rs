@@ -214,7 +214,13 @@ impl Booter {
             Some(Clock::Instructions) => Accel::Icount,
             Some(Clock::Wall) | None => self.accel(machine).await.map_err(|error| error.to_string())?,
         };
-        let mut tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
+        let mut tools = tools::gather(
+            (self.context.home.root(), &self.context.cache),
+            want.kernel,
+            want.selftests,
+            &suites,
+            want.clock,
+        )?;
         match want.clock {
             Some(Clock::Instructions) => {
                 tools.depends_on(&tools::program_version(qemu_binary(machine)));
@@ -289,6 +295,7 @@ impl Booter {
         let config = fs_err::read_to_string(artefacts.dir.join("config")).unwrap_or_default();
         let console = fs_err::read(&raw.console).unwrap_or_default();
         let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
+        let readers: Vec<_> = suites.iter().map(|suite| (suite.name.clone(), suite.reads())).collect();
         let modules: Vec<String> = artefacts.modules.iter().map(|file| module_name(file)).collect();
         let input = suite::JudgeInput {
             frames: &raw.frames,
@@ -296,6 +303,7 @@ impl Booter {
             end: &raw.end,
             console: &String::from_utf8_lossy(&console),
             suites: &names,
+            readers: &readers,
             only: &selection.only,
             skip: &selection.skip,
             modules: &modules,
