@@ -38,7 +38,7 @@ mod tiny;
 mod watch;
 
 pub use accel::probe_accel;
-pub use agent::agent_hash;
+pub use agent::{ARM64_REMEDY, agent_for, agent_hash, agent_hash_for};
 pub use bench::{bench_file, bench_hash, place_bench};
 pub use counts::{Counts, Window, metric_hash};
 pub use error::LabError;

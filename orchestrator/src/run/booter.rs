@@ -231,6 +231,7 @@ impl Booter {
         }
         let none = String::new();
         let selftests = want.selftests.artefacts.selftests.as_ref().unwrap_or(&none);
+        let agent = lab::agent_hash_for(machine.arch())?;
         let inputs = BootInputs {
             image: want.kernel.artefacts.image.as_ref().unwrap_or(&none),
             // A program of our own is the same for every revision.
@@ -242,7 +243,7 @@ impl Booter {
             accel,
             selection,
             repetition: want.repetition,
-            agent: &lab::agent_hash(),
+            agent: &agent,
         };
         let key = boots::key(&inputs);
         Ok(Setup { spec, machine, suites, accel, tools, selection, key })

@@ -80,6 +80,7 @@ pub(crate) fn machine() -> Machine {
             image: "vmlinux".into(),
             append: Vec::new(),
             results_tty: "/dev/ttyS1".into(),
+            serial: Default::default(),
             args: Vec::new(),
         }),
         timeouts: Timeouts::default(),

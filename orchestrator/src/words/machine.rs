@@ -21,6 +21,22 @@ pub enum Accel {
     Native,
 }
 
+/// The two serial lines of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SerialPorts {
+    /// Two ISA ports: kernel log on `ttyS0`, results on `ttyS1`.
+    #[default]
+    Isa,
+    /// The machine's own port for the kernel log (`ttyAMA0` of `virt`), a virtio console for the results (`hvc0`).
+    BoardAndVirtio,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_isa(serial: &SerialPorts) -> bool {
+    *serial == SerialPorts::Isa
+}
+
 /// A QEMU guest, as written in `lab/<name>.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +58,9 @@ pub struct QemuMachine {
     pub append: Vec<String>,
     /// Device of the second serial port inside the guest, e.g. `/dev/ttyS1`.
     pub results_tty: String,
+    /// What the serial lines are.
+    #[serde(default, skip_serializing_if = "is_isa")]
+    pub serial: SerialPorts,
     /// Further QEMU arguments.
     #[serde(default)]
     pub args: Vec<String>,
