@@ -178,8 +178,8 @@ impl Check {
             self.guest_path(&["parser"], &file);
         }
         for (index, word) in suite.command.iter().enumerate() {
-            let good = !word.contains('\0') && !(index == 0 && word.is_empty());
-            self.unless(good, &["command", &index.to_string()], "is no word of a command", "leave it away");
+            let bad = word.contains('\0') || (index == 0 && word.is_empty());
+            self.unless(!bad, &["command", &index.to_string()], "is no word of a command", "leave it away");
         }
         for (index, file) in suite.files.iter().enumerate() {
             let index = index.to_string();
