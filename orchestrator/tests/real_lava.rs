@@ -13,7 +13,8 @@ use lava_lab::Server;
 use orchestrator::lab::{BootRequest, RawBoot, Selection, boot};
 use orchestrator::suite::{BootMeta, JudgeInput, judge};
 use orchestrator::words::{
-    Accel, BootEnd, BootRecord, BootSpec, Event, EventSink, Hardware, Machine, Revision, Suite, Timeouts, Verdict,
+    Accel, BootEnd, BootRecord, BootSpec, Event, EventSink, Hardware, Machine, Parser, Revision, Suite, Timeouts,
+    Verdict,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -125,7 +126,9 @@ impl Lab {
 fn judged(raw: &RawBoot) -> BootRecord {
     let console = std::fs::read_to_string(&raw.console).unwrap();
     let suites = ["sample".to_owned()];
+    let readers = [("sample".to_owned(), Parser::Ktap)];
     let input = JudgeInput {
+        readers: &readers,
         frames: &raw.frames,
         problems: &raw.problems,
         end: &raw.end,

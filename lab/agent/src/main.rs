@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn an_empty_plan_is_a_plan() {
         let text =
-            br#"{"version":1,"results":"/dev/ttyS1","modules":[],"unload":false,"nodes":[],"settings":[],"jobs":[]}"#;
+            br#"{"version":2,"results":"/dev/ttyS1","modules":[],"unload":false,"nodes":[],"settings":[],"jobs":[]}"#;
         assert_eq!(parse_plan(text).unwrap().results, "/dev/ttyS1");
     }
 }

@@ -8,7 +8,7 @@ pub mod console;
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides refuse another.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Where the plan lies inside the machine.
 pub const PLAN_PATH: &str = "/orchestrator/plan.json";
@@ -94,6 +94,15 @@ pub struct Job {
     pub suite: String,
     /// Absolute path in the initramfs.
     pub program: String,
+    /// Its arguments, when it runs whole.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Absolute path of a file that it writes its results into; sent after its end.
+    #[serde(default)]
+    pub result: Option<String>,
+    /// Without the program the suite does not run, and nothing is wrong with the machine.
+    #[serde(default)]
+    pub may_be_missing: bool,
     /// How to run it.
     pub style: Style,
     /// Run only these tests (names as the program gives them), in this order; all when empty.
@@ -130,6 +139,8 @@ pub enum Status {
     Signal(i32),
     /// It overran [`Job::test_deadline`]; it may still exist, unkillable.
     Deadline,
+    /// There is no such program, and [`Job::may_be_missing`] allows that.
+    Missing,
 }
 
 /// What the agent says.
@@ -182,6 +193,13 @@ pub enum Message {
         err: bool,
         /// The line, invalid UTF-8 replaced.
         text: String,
+    },
+    /// A piece of the file of [`Job::result`], in order, after the program's end and before `End`.
+    Result {
+        /// The piece, invalid UTF-8 replaced.
+        text: String,
+        /// Bytes of the file beyond what is sent; they are dropped.
+        dropped: u64,
     },
     /// The test ended.
     End {

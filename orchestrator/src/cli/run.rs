@@ -50,6 +50,12 @@ pub struct Choices {
     /// Only this kconfig, whatever its profile; may be given several times
     #[arg(long = "kconfig", short = 'k', value_name = "NAME")]
     kconfigs: Vec<String>,
+    /// Boot on this machine of lab/ instead of those of the kconfigs; may be given several times
+    #[arg(long = "machine", value_name = "NAME")]
+    machines: Vec<String>,
+    /// Boot on every machine of lab/ that has this tag, e.g. gpu=xe; given several times it must have all
+    #[arg(long = "machine-with", value_name = "KEY=VALUE", value_parser = tag)]
+    machines_with: Vec<(String, String)>,
     /// Only this test, by full name; may be given several times
     #[arg(long = "test", value_name = "TEST")]
     tests: Vec<String>,
@@ -131,6 +137,8 @@ async fn begin(places: &start::Places, series: String, choice: Choice, choices: 
         trees: plans.iter().map(|plan| plan.tree.clone()).collect(),
         profile: choices.profile,
         kconfigs: choices.kconfigs,
+        machines: choices.machines,
+        machines_with: choices.machines_with.into_iter().collect(),
         tests: choices.tests,
         w1: choices.w1,
         sparse: choices.sparse,
@@ -146,6 +154,14 @@ async fn begin(places: &start::Places, series: String, choice: Choice, choices: 
     };
     run::select_kconfigs(&places.home, &options).map_err(Failure::usage)?;
     RunFolder::create(&places.results, &start::command_line(), options, plans).map_err(Failure::infra)
+}
+
+/// Reads KEY=VALUE.
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("write KEY=VALUE, e.g. gpu=xe".to_owned()),
+    }
 }
 
 /// The clocks to measure on, each once.

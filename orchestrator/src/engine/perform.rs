@@ -82,6 +82,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
     let config = fs_err::read_to_string(&job.config).unwrap_or_default();
     let console = fs_err::read(&raw.console).unwrap_or_default();
     let names: Vec<String> = job.suites.iter().map(|suite| suite.name.clone()).collect();
+    let readers: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.reads())).collect();
     let modules: Vec<String> = job.modules.iter().map(|file| module_name(file)).collect();
     let input = suite::JudgeInput {
         frames: &raw.frames,
@@ -89,6 +90,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
         end: &raw.end,
         console: &String::from_utf8_lossy(&console),
         suites: &names,
+        readers: &readers,
         only: &job.selection.only,
         skip: &job.selection.skip,
         modules: &modules,

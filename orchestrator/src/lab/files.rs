@@ -2,9 +2,12 @@
 
 use camino::{Utf8Component, Utf8Path};
 
-use super::LabError;
+use super::{LabError, matching};
 use crate::config::{ConfigError, Document, Problem, load_document};
-use crate::words::{Hardware, Machine, Suite};
+use crate::words::{Hardware, Machine, Parser, Suite};
+
+/// Stem of the file of engines.
+const ENGINES: &str = "engines";
 
 /// How often a suite may run each of its tests in one boot.
 const MOST_REPEATS: u32 = 16;
@@ -24,6 +27,50 @@ pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
     }
     ConfigError::unless_empty(check.problems)?;
     machine.ok_or_else(|| LabError::NoMachine { name: name.to_owned() })
+}
+
+/// Names of all machine files below `home`, sorted.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn machine_names(home: &Utf8Path) -> Result<Vec<String>, LabError> {
+    let folder = home.join("lab");
+    let io = |source| LabError::Io { file: folder.clone(), source };
+    let mut names = Vec::new();
+    match folder.read_dir_utf8() {
+        Ok(entries) => {
+            for entry in entries {
+                let entry = entry.map_err(io)?;
+                names.extend(entry.file_name().strip_suffix(".yaml").map(str::to_owned));
+            }
+        }
+        // A home folder need not have machines of its own.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io(error)),
+    }
+    // The engines' file lies beside those of machines.
+    names.retain(|name| !name.starts_with('.') && name != ENGINES);
+    names.sort();
+    Ok(names)
+}
+
+/// Reads all machine files below `home`, in the order in which machines are chosen.
+///
+/// # Errors
+/// [`LabError::File`] names everything that is wrong with any of them.
+pub fn machines(home: &Utf8Path) -> Result<Vec<Machine>, LabError> {
+    let mut machines = Vec::new();
+    let mut problems = Vec::new();
+    for name in machine_names(home)? {
+        match machine(home, &name) {
+            Ok(machine) => machines.push(machine),
+            Err(LabError::File(error)) => problems.extend(error.problems),
+            Err(error) => return Err(error),
+        }
+    }
+    ConfigError::unless_empty(problems)?;
+    machines.sort_by_key(matching::preference);
+    Ok(machines)
 }
 
 /// Reads `lab/suites/<name>.yaml` below `home`.
@@ -60,8 +107,10 @@ impl Check {
             let inside = Utf8Path::new(selftest).components().all(|part| matches!(part, Utf8Component::Normal(_)));
             self.unless(inside && !selftest.is_empty(), &["selftest"], "is no path of a selftest", hint);
         }
-        let one = suite.selftest.is_some() != suite.builtin.is_some();
-        self.unless(one, &["name"], "needs one of `selftest` and `builtin`", hint);
+        let programs = [suite.selftest.is_some(), suite.builtin.is_some(), !suite.command.is_empty()];
+        let one = programs.into_iter().filter(|given| *given).count() == 1;
+        self.unless(one, &["name"], "needs one of `selftest`, `builtin` and `command`", hint);
+        self.reading(suite);
         self.words(&["append"], &suite.append);
         for (index, module) in suite.modules.iter().enumerate() {
             self.words(&["modules", &index.to_string(), "params"], &module.params);
@@ -79,6 +128,33 @@ impl Check {
         self.unless(possible, &["repeat"], "is no number of runs", &format!("1 to {MOST_REPEATS} are possible"));
         self.seconds(&["test_deadline"], suite.test_deadline);
         self.unless(suite.output_limit >= 1024, &["output_limit"], "is too small", "keep at least 1024 bytes");
+    }
+
+    fn reading(&mut self, suite: &Suite) {
+        let one = suite.style.is_some() != suite.parser.is_some();
+        self.unless(one, &["name"], "needs one of `style` and `parser`", "docs/suites.md tells the parsers");
+        let listing = suite.reads() == Parser::KselftestHarness;
+        let hint = "use `ktap` for a command that prints KTAP";
+        let lists = suite.command.len() < 2 || !listing;
+        self.unless(lists, &["command"], "a program that lists its tests takes no further words", hint);
+        let hint = "use `command` for a program that writes a file of results";
+        let file = suite.reads().file().map(str::to_owned);
+        self.unless(file.is_none() || !suite.command.is_empty(), &["parser"], "is for a `command`", hint);
+        if let Some(file) = file {
+            self.guest_path(&["parser"], &file);
+        }
+        for (index, word) in suite.command.iter().enumerate() {
+            let bad = word.contains('\0') || (index == 0 && word.is_empty());
+            self.unless(!bad, &["command", &index.to_string()], "is no word of a command", "leave it away");
+        }
+        for (index, file) in suite.files.iter().enumerate() {
+            let index = index.to_string();
+            self.guest_path(&["files", &index, "to"], &file.to);
+            let taken = ["/init", "/orchestrator", "/modules", "/proc", "/sys", "/dev", "/tmp"];
+            let ours = taken.iter().any(|place| Utf8Path::new(&file.to).starts_with(place));
+            self.unless(!ours, &["files", &index, "to"], "is not yours to fill", "use /bin, /tests or /data");
+            self.unless(!file.from.is_empty(), &["files", &index, "from"], "must not be empty", "name a file");
+        }
     }
 
     pub(super) fn name(&mut self, name: &str, stem: &str) {
@@ -132,6 +208,32 @@ mod tests {
         let suite = suite(&home(), "hmm").unwrap();
         assert_eq!(suite.selftest.as_deref(), Some("mm/hmm-tests"));
         assert_eq!(suite.nodes[0].count, 4);
+    }
+
+    #[test]
+    fn the_suites_for_gpus_and_the_example_are_valid() {
+        for (name, file) in [("xe-svm", "/tmp/igt-xe-svm/results.json"), ("kfd-svm", "/tmp/kfd-svm.xml")] {
+            let suite = suite(&home(), name).unwrap();
+            assert_eq!((suite.reads().file(), suite.needs["hmm"].as_str()), (Some(file), "svm"));
+            assert!(suite.command.iter().any(|word| word.contains(file) || file.contains(word.as_str())), "{name}");
+        }
+        assert_eq!(suite(&home(), "nouveau-svm").unwrap().reads(), Parser::ExitCode);
+        let text = fs_err::read_to_string(home().join("docs/example-suite/swap-free.yaml")).unwrap();
+        let (_dir, home) = temporary("suites/swap-free.yaml", &text);
+        assert_eq!(suite(&home, "swap-free").unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_in_commands_are_told_at_once() {
+        let text = "name: bad\nabout: x\ncommand: ['', -l]\nselftest: mm/a\nstyle: ktap\nparser: {junit: tmp/x}\n\
+                    files: [{from: '', to: /init}]\ntest_deadline: 1\n";
+        let (_dir, home) = temporary("suites/bad.yaml", text);
+        let error = suite(&home, "bad").unwrap_err().to_string();
+        let words = ["needs one of `selftest`", "needs one of `style`", "`tmp/x`", "no word", "not yours", "be empty"];
+        for word in words {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        assert_eq!(error.lines().count(), words.len(), "{error}");
     }
 
     #[test]

@@ -228,6 +228,7 @@ pub(super) fn hear(said: &mut Said, message: &Message) {
         | Message::Begin { .. }
         | Message::Output { .. }
         | Message::Beat
+        | Message::Result { .. }
         | Message::Unloaded { .. } => {}
     }
 }

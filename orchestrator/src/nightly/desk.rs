@@ -96,6 +96,8 @@ impl Runner for Desk {
             trees: vec![tree.clone()],
             profile: target.profile,
             kconfigs: Vec::new(),
+            machines: Vec::new(),
+            machines_with: Default::default(),
             tests: Vec::new(),
             w1: false,
             sparse: false,

@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use super::boots::{self, BootInputs};
 use super::host_accel::HostAccel;
+use super::placement::Placements;
 use super::tools::{self, Tools};
 use super::{Context, Unit};
 use crate::engine::BootJob;
@@ -72,6 +73,8 @@ pub struct Booter {
     tree: String,
     machines: BTreeMap<String, Machine>,
     suites: BTreeMap<String, Suite>,
+    /// Names of kconfigs on machines in names of units, by kconfig and machine.
+    labels: BTreeMap<(String, String), String>,
     guests: Semaphore,
     accel: Arc<HostAccel>,
     /// Looks after the boxes between their units.
@@ -79,7 +82,7 @@ pub struct Booter {
 }
 
 impl Booter {
-    /// A booter for these kconfigs on `tree`. `accel` is shared between trees, so that the host is probed once.
+    /// A booter for these kconfigs on `tree` and the machines of `placements`. `accel` is shared between trees, so that the host is probed once.
     ///
     /// # Errors
     /// When a machine or suite file cannot be used.
@@ -87,14 +90,17 @@ impl Booter {
         context: &Context,
         tree: &str,
         kconfigs: &[Kconfig],
+        placements: &Placements,
         accel: Arc<HostAccel>,
     ) -> Result<Booter, lab::LabError> {
-        let mut machines = BTreeMap::new();
         let mut suites = BTreeMap::new();
+        let places = placements.places.iter();
+        let machines: BTreeMap<String, Machine> =
+            places.clone().map(|place| (place.machine.name.clone(), place.machine.clone())).collect();
+        let labels = places
+            .map(|place| ((place.kconfig.name.clone(), place.machine.name.clone()), place.label.clone()))
+            .collect();
         for spec in kconfigs.iter().filter_map(|kconfig| kconfig.boot.as_ref()) {
-            if !machines.contains_key(&spec.machine) {
-                machines.insert(spec.machine.clone(), lab::machine(context.home.root(), &spec.machine)?);
-            }
             for name in spec.suites.iter().chain(&spec.benchmarks) {
                 if !suites.contains_key(name) {
                     suites.insert(name.clone(), lab::suite(context.home.root(), name)?);
@@ -105,7 +111,7 @@ impl Booter {
         let (cache, events, cancel) = (&context.cache, &context.events, &context.cancel);
         let health = lab::HealthWatch::start(machines.values(), cache, events, cancel);
         let (context, tree) = (context.clone(), tree.to_owned());
-        Ok(Booter { context, tree, machines, suites, guests, accel, _health: health })
+        Ok(Booter { context, tree, machines, suites, labels, guests, accel, _health: health })
     }
 
     /// All suites of a kconfig: those that test and those that measure.
@@ -125,11 +131,6 @@ impl Booter {
 
     fn named<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<Suite> {
         names.filter_map(|name| self.suites.get(name)).cloned().collect()
-    }
-
-    /// Name of the tree.
-    pub fn tree(&self) -> &str {
-        &self.tree
     }
 
     /// Whether the user wants to stop.
@@ -211,7 +212,7 @@ impl Booter {
     /// One sentence: the kconfig, the host or the build lacks something.
     async fn setup<'a>(&'a self, want: Want<'a>, selection: &'a Selection) -> Result<Setup<'a>, String> {
         let spec = want.kconfig.boot.as_ref().ok_or("the kconfig is not of kind boot")?;
-        let machine = self.machines.get(&spec.machine).ok_or("the machine is not known")?;
+        let machine = self.machines.get(spec.machine()).ok_or("the machine is not known")?;
         let suites = match want.clock {
             None => self.suites(want.kconfig),
             Some(_) => self.benchmarks(want.kconfig),
@@ -223,11 +224,16 @@ impl Booter {
             Some(Clock::Instructions) => Accel::Icount,
             Some(Clock::Wall) | None => self.accel(machine).await.map_err(|error| error.to_string())?,
         };
-        let mut tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
+        let mut tools = tools::gather(
+            (self.context.home.root(), &self.context.cache),
+            want.kernel,
+            want.selftests,
+            &suites,
+            want.clock,
+        )?;
         match want.clock {
             Some(Clock::Instructions) => {
-                let binary = machine.qemu().map_or("", |qemu| qemu.binary.as_str());
-                tools.depends_on(&tools::program_version(binary));
+                tools.depends_on(&tools::program_version(qemu_binary(machine)));
             }
             // Both sides must be measured in turns, in one run: another day's boots are another load's.
             Some(Clock::Wall) => tools.depends_on(&self.context.folder.run),
@@ -235,6 +241,7 @@ impl Booter {
         }
         let none = String::new();
         let selftests = want.selftests.artefacts.selftests.as_ref().unwrap_or(&none);
+        let agent = lab::agent_hash_for(machine.arch())?;
         let inputs = BootInputs {
             image: want.kernel.artefacts.image.as_ref().unwrap_or(&none),
             // A program of our own is the same for every revision.
@@ -246,7 +253,7 @@ impl Booter {
             accel,
             selection,
             repetition: want.repetition,
-            agent: &lab::agent_hash(),
+            agent: &agent,
         };
         let key = boots::key(&inputs);
         Ok(Setup { spec, machine, suites, accel, tools, selection, key })
@@ -296,7 +303,7 @@ impl Booter {
         match self.context.engine.boot(job, unit, attempt, &dir, &at).await {
             Ok(record) => {
                 if record.accel != *accel && !record.uname.is_empty() {
-                    self.accel.fell_back(record.accel);
+                    self.accel.fell_back(qemu_binary(machine), record.accel);
                 }
                 record
             }
@@ -306,7 +313,10 @@ impl Booter {
 
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
         match machine.qemu() {
-            Some(qemu) => self.accel.choose(lab::probe_accel(&self.context.cache, qemu, &self.context.cancel)).await,
+            Some(qemu) => {
+                let probe = lab::probe_accel(&self.context.cache, qemu, &self.context.cancel);
+                self.accel.choose(&qemu.binary, probe).await
+            }
             None => Ok(self.accel.native(&machine.name)),
         }
     }
@@ -317,7 +327,10 @@ impl Booter {
     }
 
     fn unit_name(&self, want: Want<'_>, restart: usize) -> String {
-        let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, &want.kconfig.name);
+        let kconfig = &want.kconfig.name;
+        let machine = want.kconfig.boot.as_ref().map_or("", |spec| spec.machine());
+        let label = self.labels.get(&(kconfig.clone(), machine.to_owned())).unwrap_or(kconfig);
+        let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, label);
         if let Some(clock) = want.clock {
             name.push_str(match clock {
                 Clock::Instructions => "/instructions",
@@ -339,11 +352,16 @@ impl Booter {
     }
 
     fn infra(&self, want: Want<'_>, unit: String, reason: &str) -> Booted {
-        let machine = want.kconfig.boot.as_ref().and_then(|spec| self.machines.get(&spec.machine));
+        let machine = want.kconfig.boot.as_ref().and_then(|spec| self.machines.get(spec.machine()));
         let record = unbooted(want, machine, reason);
         Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), 1).end(outcome(&record), None);
         Booted { record, reused: false, unit }
     }
+}
+
+/// QEMU's program for a guest; empty for others.
+fn qemu_binary(machine: &Machine) -> &str {
+    machine.qemu().map_or("", |qemu| qemu.binary.as_str())
 }
 
 /// The record of a boot that was not had.
@@ -352,7 +370,7 @@ fn unbooted(want: Want<'_>, machine: Option<&Machine>, reason: &str) -> BootReco
         kernel: want.kernel.revision,
         selftests: want.selftests.revision,
         kconfig: want.kconfig.name.clone(),
-        machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
+        machine: want.kconfig.boot.as_ref().map_or("", |spec| spec.machine()).to_owned(),
         accel: match (want.clock, machine) {
             (Some(Clock::Instructions), _) => Accel::Icount,
             (Some(Clock::Wall) | None, Some(machine)) if machine.qemu().is_none() => Accel::Native,

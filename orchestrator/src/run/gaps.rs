@@ -15,6 +15,17 @@ const NAMED: usize = 60;
 /// Lines quoted as evidence.
 const QUOTED: usize = 12;
 
+/// Boots or a suite of a kconfig for which there is no machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unplaced {
+    /// Name of the kconfig.
+    pub kconfig: String,
+    /// What does not run: a few words.
+    pub what: String,
+    /// Why: one sentence.
+    pub why: String,
+}
+
 /// Everything on this tree that got no answer, with the reason.
 pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
     let Prepared::Ready { tree, .. } = &result.prepared else { return Vec::new() };
@@ -24,6 +35,9 @@ pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
     };
     for (kconfig, why) in not_built(result) {
         gap(Some(&kconfig), format!("kconfig {kconfig}"), why, Vec::new());
+    }
+    for unplaced in &result.unplaced {
+        gap(Some(&unplaced.kconfig), unplaced.what.clone(), unplaced.why.clone(), Vec::new());
     }
     let mut paths: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for made in &result.builds {

@@ -51,7 +51,8 @@ impl Measurement<'_> {
     }
 
     fn empty(&self) -> Examined {
-        Examined { kconfig: self.kconfig.name.clone(), ..Examined::default() }
+        let machine = self.place().machine.to_owned();
+        Examined { kconfig: self.kconfig.name.clone(), machine, ..Examined::default() }
     }
 
     /// Measures as the builds come in.
@@ -175,7 +176,7 @@ impl Measurement<'_> {
     }
 
     fn place(&self) -> Place<'_> {
-        let machine = self.kconfig.boot.as_ref().map_or("", |spec| spec.machine.as_str());
+        let machine = self.kconfig.boot.as_ref().map_or("", |spec| spec.machine());
         Place { tree: self.tree, kconfig: &self.kconfig.name, machine, clock: self.clock }
     }
 

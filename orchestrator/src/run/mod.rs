@@ -28,6 +28,7 @@ mod log;
 mod measure;
 mod metric_past;
 mod options;
+mod placement;
 mod plan;
 mod posted_stock;
 pub mod previous;

@@ -6,6 +6,7 @@
 pub mod judge;
 pub mod ktap;
 pub mod log;
+pub mod reports;
 mod samples;
 mod thp_table;
 

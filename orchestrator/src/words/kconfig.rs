@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tag::{TagValue, Tags, tags};
+
 /// How far a kconfig goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -45,8 +47,13 @@ pub enum BootImage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BootSpec {
-    /// Machine file in `lab/`, without `.yaml`.
-    pub machine: String,
+    /// Machine file in `lab/`, without `.yaml`. Without one, the first machine whose architecture fits and whose tags
+    /// meet `needs`.
+    pub machine: Option<String>,
+    /// What the machine must have, where none is named, e.g. `gpu: xe`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "tags")]
+    #[schemars(with = "BTreeMap<String, TagValue>")]
+    pub needs: Tags,
     /// File of the kernel that it boots; what QEMU takes for the architecture when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<BootImage>,
@@ -72,7 +79,8 @@ pub struct BootSpec {
 impl Default for BootSpec {
     fn default() -> Self {
         BootSpec {
-            machine: "qemu-x86_64".to_owned(),
+            machine: None,
+            needs: Tags::new(),
             image: None,
             memory_mib: 3072,
             cpus: 2,
@@ -83,6 +91,13 @@ impl Default for BootSpec {
             suites: vec!["hmm".to_owned()],
             benchmarks: Vec::new(),
         }
+    }
+}
+
+impl BootSpec {
+    /// Name of the machine; empty where none is named.
+    pub fn machine(&self) -> &str {
+        self.machine.as_deref().unwrap_or_default()
     }
 }
 

@@ -16,6 +16,7 @@ mod revision;
 mod series;
 mod source;
 mod suite;
+mod tag;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tree;
@@ -37,6 +38,7 @@ pub use revision::*;
 pub use series::*;
 pub use source::*;
 pub use suite::*;
+pub use tag::{TagValue, Tags};
 pub use tree::*;
 pub use unit::*;
 pub use verdict::*;

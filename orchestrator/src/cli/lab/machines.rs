@@ -11,16 +11,7 @@ use crate::words::{Dut, Event, EventSink, Hardware, Machine, Reserve};
 
 /// Names of all machine files, sorted.
 pub fn names(places: &Places) -> Result<Vec<String>, Failure> {
-    let mut names = Vec::new();
-    for entry in fs_err::read_dir(places.home.lab_dir()).map_err(Failure::infra)? {
-        let path = entry.map_err(Failure::infra)?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        if path.extension().is_some_and(|extension| extension == "yaml") {
-            names.extend(stem.map(str::to_owned));
-        }
-    }
-    names.sort();
-    Ok(names)
+    lab::machine_names(places.home.root()).map_err(Failure::infra)
 }
 
 /// One machine.

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use camino::Utf8PathBuf;
 use orchestrator_protocol::{Frame, Status};
 
+use super::reported::reported;
 use super::runs::{Ended, Run, Said, full_name, sort};
 use super::verdict::{infra, verdict};
-use super::whole::parts;
+use super::whole::{Part, parts};
 use crate::suite::log::{self, Log, Marker, log_checked};
 use crate::suite::samples::{samples, together};
-use crate::words::{Accel, BootEnd, BootRecord, Crash, Revision, SplatKind, TestRecord, Verdict};
+use crate::words::{Accel, BootEnd, BootRecord, Crash, Parser, Revision, SplatKind, TestRecord, Verdict};
 
 /// Bytes of output kept of one test: the beginning and the end.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -33,6 +34,8 @@ pub struct JudgeInput<'a> {
     pub console: &'a str,
     /// Names of the suites that were to run, in order.
     pub suites: &'a [String],
+    /// How the suites are read, by name; a suite that is not named speaks KTAP.
+    pub readers: &'a [(String, Parser)],
     /// Full names of the tests asked for; all when empty.
     pub only: &'a [String],
     /// Full names of the tests left out.
@@ -216,7 +219,16 @@ fn judge_run(
         None => Some(infra("results channel: its end is missing, though the console names a later test".to_owned())),
     };
     if run.test.is_empty() {
-        let mut whole = parts(&run.lines, run.ended.map(|ended| ended.status), cut);
+        let reader = input.readers.iter().find(|(suite, _)| *suite == run.suite).map(|(_, reader)| reader);
+        let mut whole = match (reader, cut) {
+            (_, cut) if run.ended.is_some_and(|ended| ended.status == Status::Missing) => vec![missing(cut)],
+            (None | Some(Parser::Ktap | Parser::KselftestHarness), cut) => {
+                parts(&run.lines, run.ended.map(|ended| ended.status), cut)
+            }
+            (Some(reader @ (Parser::ExitCode | Parser::Junit(_) | Parser::IgtResults(_))), cut) => {
+                reported(run, reader, cut)
+            }
+        };
         if oopsed {
             whole.retain(|part| !part.name.is_empty());
         }
@@ -237,6 +249,12 @@ fn judge_run(
         (None, None) => infra("its end was never reported".to_owned()),
     };
     tests.push(record(run.name(), verdict, all_output()));
+}
+
+/// A program that the machine does not have: nothing is wrong with the kernel.
+fn missing(cut: Option<Verdict>) -> Part {
+    let reason = "command not found on the machine".to_owned();
+    Part { name: String::new(), verdict: cut.unwrap_or(Verdict::Skip { reason }), output: String::new() }
 }
 
 /// When the machine could not be prepared, the tests asked for cannot be judged.
