@@ -146,9 +146,11 @@ class Lab:
         return pid
 
     def kill(self, name):
-        """Kills a server and waits until it is gone."""
+        """Kills a server and waits until it is gone, its ports included.
+
+        A process that ends loses its command line first and its sockets after that; a zombie has neither."""
         pid = self.signal(name, signal.SIGKILL)
-        wait_for(lambda: self.pid(name) != pid, 10, f"{name} to die")
+        wait_for(lambda: is_zombie(pid), 10, f"{name} to die")
         (self.pids / name).unlink(missing_ok=True)
 
     def living(self):
@@ -176,7 +178,7 @@ class Lab:
         """Kills everything that belongs to the lab and frees its ports. Says how many processes there were."""
         killed = set()
         end = time.monotonic() + 20
-        while left := self.living():
+        while left := self.living() | {pid for pid in killed if not is_zombie(pid)}:
             killed |= left
             for pid in left:
                 try:

@@ -1,7 +1,8 @@
 """Ports on 127.0.0.1 that no other lab has.
 
 A free port is not enough: the box's ssh port is bound only while the box is on, and a killed server wants its port back.
-So a lab holds a block of ports for as long as it lives, by a file that names its folder."""
+So a lab holds a block of ports for as long as it lives, by a file that names its folder and the process that brings it up:
+until the first server runs, that process is all that there is of the lab."""
 
 import contextlib
 import fcntl
@@ -42,6 +43,12 @@ def is_free(port):
     return True
 
 
+def read(holder):
+    """(folder, pid of the process that took the block); an empty file names no lab."""
+    folder, _, pid = holder.read_text().partition("\n")
+    return folder or "/", pid.strip() or "none"
+
+
 def take(folder, is_alive):
     """The ports of the lab in `folder`. `is_alive` says whether a lab that holds a block still runs."""
     holders = registry()
@@ -49,12 +56,12 @@ def take(folder, is_alive):
         for first in range(FIRST, LAST - BLOCK + 2, BLOCK):
             holder = holders / str(first)
             if holder.exists():
-                owner = holder.read_text()
-                if owner != str(folder) and is_alive(owner):
+                owner, pid = read(holder)
+                if owner != str(folder) and (os.path.exists(f"/proc/{pid}") or is_alive(owner)):
                     continue
             block = list(range(first, first + BLOCK))
             if all(is_free(port) for port in block):
-                holder.write_text(str(folder))
+                holder.write_text(f"{folder}\n{os.getpid()}\n")
                 return block
     raise OSError(f"no block of {BLOCK} free ports between {FIRST} and {LAST}")
 
@@ -63,5 +70,5 @@ def give_back(folder):
     holders = registry()
     with locked(holders):
         for holder in holders.iterdir():
-            if holder.name.isdigit() and holder.read_text() == str(folder):
+            if holder.name.isdigit() and read(holder)[0] == str(folder):
                 holder.unlink()
