@@ -6,10 +6,12 @@
 
 mod command;
 mod gate;
+mod limits;
 mod lines;
 mod sandbox;
 mod spawner;
 
 pub use command::{Command, End, Exit, ProcessError, quote};
+pub use limits::confinement;
 pub use lines::Stream;
 pub use sandbox::{Sandbox, SandboxProbe};
