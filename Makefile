@@ -47,6 +47,7 @@ test: deps-test check build
 	else echo 'the tests of mail are left out: they need root and Exim'; fi
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
 
 bench: deps build
 	scripts/bench

@@ -10,6 +10,7 @@ pub mod config;
 pub mod intake;
 pub mod known;
 pub mod lab;
+pub mod moderation;
 pub mod nightly;
 pub mod post;
 pub mod process;

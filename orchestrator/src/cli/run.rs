@@ -136,6 +136,7 @@ async fn begin(places: &start::Places, series: String, choice: Choice, choices: 
         fresh: choices.fresh,
         refresh: choices.refresh,
         prerequisites,
+        by_itself: false,
         reproduces: false,
         jobs: choices.jobs.map_or(cores, usize::from),
         guests: choices.guests.map_or((cores / 2).max(1), usize::from),

@@ -104,6 +104,7 @@ impl Runner for Desk {
             refresh: false,
             prerequisites: Vec::new(),
             reproduces: false,
+            by_itself: true,
             jobs: cores,
             guests: (cores / 2).max(1),
         };

@@ -243,4 +243,40 @@ mod tests {
         let error = Cage::make_in(&Homes::Unified("/nonexistent".into()), 1, 1).unwrap_err();
         assert!(error.contains("/nonexistent/cgroup.subtree_control"), "{error}");
     }
+
+    #[test]
+    fn a_fork_bomb_ends_at_the_limit_of_its_group() {
+        use std::os::unix::process::CommandExt;
+        let homes = homes(
+            &std::fs::read_to_string("/proc/self/cgroup").unwrap(),
+            &std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
+        );
+        let cage = match (groups(), homes) {
+            (Ok(()), Some(homes)) => Cage::make_in(&homes, 8, 64 << 20).unwrap(),
+            (Err(why), _) => return eprintln!("not tested: {why}"),
+            (Ok(()), None) => unreachable!("groups were made"),
+        };
+        let entrances = cage.entrances();
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", "for i in $(seq 30); do read -t 1 < <(:) & done; wait"]).stdin(std::process::Stdio::null());
+        // SAFETY: write is async-signal-safe, and the closure allocates nothing.
+        unsafe {
+            command.pre_exec(move || {
+                for entrance in &entrances {
+                    if nix::libc::write(*entrance, c"0".as_ptr().cast(), 1) != 1 {
+                        return Err(std::io::Error::last_os_error());
+                    }
+                }
+                Ok(())
+            });
+        }
+        let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        // bash tries again for some seconds; its first complaint is enough.
+        let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+        std::io::BufRead::read_line(&mut stderr, &mut said).unwrap();
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert!(said.contains("fork"), "{said}");
+    }
 }

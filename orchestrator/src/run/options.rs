@@ -79,6 +79,9 @@ pub struct Options {
     /// True when it does only what one finding of another run needs.
     #[serde(default)]
     pub reproduces: bool,
+    /// True when nobody named the series: a night follows it.
+    #[serde(default)]
+    pub by_itself: bool,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

@@ -35,6 +35,7 @@ pub(crate) fn options() -> Options {
         fresh: false,
         refresh: false,
         prerequisites: Vec::new(),
+        by_itself: false,
         reproduces: false,
         jobs: 1,
         guests: 1,
