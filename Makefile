@@ -52,6 +52,7 @@ test: deps-test check build
 	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1; \
 	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
 
 bench: deps build
 	scripts/bench

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod intake;
 pub mod known;
 pub mod lab;
+pub mod moderation;
 pub mod nightly;
 pub mod post;
 pub mod process;

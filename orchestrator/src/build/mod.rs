@@ -9,6 +9,7 @@ mod changes;
 mod compare;
 mod compile;
 mod diagnostics;
+mod escapes;
 mod image;
 mod kconfig;
 mod key;

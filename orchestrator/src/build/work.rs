@@ -12,7 +12,9 @@ use super::resolve::{Unresolved, dropped_diagnostics, resolve};
 use super::selftests::selftests;
 use super::session::{Job, Made, Session};
 use super::state::{Found, State};
-use super::{BuildRequest, ToolchainError, artefacts, compile, key, lookup, relabel, sources, store, toolchain};
+use super::{
+    BuildRequest, ToolchainError, artefacts, compile, escapes, key, lookup, relabel, sources, store, toolchain,
+};
 use crate::words::{BuildOutcome, BuildRecord, Kind, Level, NotCompiled};
 
 /// Makes what `request` asks for, or finds it in the cache.
@@ -67,6 +69,9 @@ fn blank(request: &BuildRequest, tools: &str, key: String) -> BuildRecord {
 async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut BuildRecord) -> Result<(), String> {
     let io = |error: std::io::Error| error.to_string();
     let _lock = lock(request, &request.out).await?;
+    // A build that was killed had nobody to look behind it.
+    let escapes = escapes::sweep(&request.out, &request.source).map_err(io)?;
+    record.notes.extend(escapes.iter().map(|what| format!("an earlier build left {what}; removed")));
     // Before the staging folder is emptied: it may hold the log of the build that was stopped here.
     let (mut state, found) = State::open(&request.out, &identity(request, &record.toolchain)).map_err(io)?;
     if staging.exists() {

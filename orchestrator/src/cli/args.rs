@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    ExitCode, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume, run,
-    show, site, start, unit, versions,
+    ExitCode, approve, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume,
+    run, show, site, start, unit, versions,
 };
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
@@ -74,6 +74,8 @@ enum Command {
     Outbox(outbox::OutboxArgs),
     /// Test the series whose mail is on standard input and print the results as b4 reads them
     B4Check(b4_check::B4CheckArgs),
+    /// Let the patches of a run onto real machines, for which they wait when their authors are not known
+    Approve(approve::ApproveArgs),
     /// Remove what old runs left in the cache
     Gc(gc::GcArgs),
     /// Test what changed since the last night: follows the series and trees of series/nightly.yaml
@@ -167,6 +169,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Post(args) => post::post(global, &args).await,
         Command::Outbox(args) => outbox::outbox(global, &args).await,
         Command::B4Check(args) => b4_check::b4_check(global, args).await,
+        Command::Approve(args) => approve::approve(global, &args),
         Command::Gc(args) => gc::gc(global, &args).await,
         Command::Nightly(args) => nightly::nightly(global, &args).await,
         Command::Known(args) => known::known(global, &args),

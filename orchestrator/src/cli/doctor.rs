@@ -8,7 +8,7 @@ use super::args::{Failure, Global};
 use super::{ExitCode, start};
 use crate::build;
 use crate::lab;
-use crate::process::{Command, Sandbox, SandboxProbe};
+use crate::process::{Command, Sandbox, SandboxProbe, confinement};
 use crate::words::{Accel, Profile};
 
 /// Arguments of `doctor`.
@@ -217,7 +217,7 @@ async fn accel(places: &start::Places, cancel: &CancellationToken) -> Check {
 
 fn sandbox() -> Check {
     match Sandbox::probe() {
-        SandboxProbe::Works => Check::good("sandbox", "builds run without network, credentials and home folder"),
+        SandboxProbe::Works => Check::good("sandbox", confinement()),
         SandboxProbe::Missing(reason) => {
             let remedy = "apt-get install bubblewrap and allow user namespaces; until then patches run code as you";
             Check::bad("sandbox", State::Limited, reason.clone(), remedy)

@@ -7,6 +7,7 @@ macro_rules! say {
     };
 }
 
+mod approve;
 mod args;
 mod b4_check;
 mod compare;

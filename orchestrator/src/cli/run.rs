@@ -147,6 +147,7 @@ async fn begin(places: &start::Places, series: String, choice: Choice, choices: 
         fresh: choices.fresh,
         refresh: choices.refresh,
         prerequisites,
+        by_itself: false,
         reproduces: false,
         engine: start::engine(places, choices.engine.as_deref())?,
         jobs: choices.jobs.map_or(cores, usize::from),

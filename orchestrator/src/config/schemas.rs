@@ -6,6 +6,7 @@ use crate::build::MatrixFile;
 use crate::engine::EnginesFile;
 use crate::intake::SourcesFile;
 use crate::known::KnownFile;
+use crate::moderation::AuthorsFile;
 use crate::nightly::NightlyFile;
 use crate::post::lists::ListsFile;
 use crate::post::places::PlacesFile;
@@ -34,6 +35,7 @@ pub fn schemas() -> Vec<UserFile> {
         user_file::<Manifest>("series", "series/<name>.yaml"),
         user_file::<TreesFile>("trees", "series/trees.yaml"),
         user_file::<SourcesFile>("sources", "series/sources.yaml"),
+        user_file::<AuthorsFile>("authors", "series/authors.yaml"),
         user_file::<NightlyFile>("nightly", "series/nightly.yaml"),
         user_file::<KnownFile>("known-issues", "results/known-issues.yaml"),
         user_file::<ListsFile>("lists", "series/lists.yaml"),

@@ -109,6 +109,7 @@ impl Runner for Desk {
             prerequisites: Vec::new(),
             reproduces: false,
             engine: self.engine.clone(),
+            by_itself: true,
             jobs: cores,
             guests: (cores / 2).max(1),
         };

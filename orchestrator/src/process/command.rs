@@ -14,8 +14,12 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use super::limits::{self, Cage};
 use super::lines::{Stream, read_lines};
 use super::{Sandbox, spawner, without_secrets};
+
+/// A session keyring of its own (`linux/keyctl.h`).
+const KEYCTL_JOIN_SESSION_KEYRING: nix::libc::c_long = 1;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,7 +251,7 @@ impl Command {
     ) -> Result<Exit, ProcessError> {
         let io = |source| ProcessError::Io { program: self.program.clone(), source };
         let start = Instant::now();
-        let (mut child, gate) = self.spawn().await?;
+        let (mut child, gate, _cage) = self.spawn().await?;
         let pid = child.id();
         self.say_started(pid);
         let group = Pid::from_raw(pid.cast_signed());
@@ -388,7 +392,7 @@ impl Command {
         }
     }
 
-    async fn spawn(&self) -> Result<(std::process::Child, Option<Gate>), ProcessError> {
+    async fn spawn(&self) -> Result<(std::process::Child, Option<Gate>, Option<Cage>), ProcessError> {
         let io = |source| ProcessError::Io { program: self.program.clone(), source };
         let gate = self.sandbox.as_ref().map(|_| Gate::new()).transpose().map_err(io)?;
         let argv = self.argv(gate.as_ref());
@@ -399,7 +403,14 @@ impl Command {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let signal = if self.sandbox.is_some() { Signal::SIGKILL } else { self.death_signal };
         let inherited = gate.as_ref().map(Gate::descriptor);
-        // SAFETY: close_range, prctl and fcntl are async-signal-safe, and the closure allocates nothing.
+        let confined = self.sandbox.is_some();
+        // Where groups cannot be had, the report says so.
+        let cage = (confined && limits::groups().is_ok()).then(Cage::make).transpose();
+        let cage = cage.map_err(|what| io(std::io::Error::other(format!("limits could not be set: {what}"))))?;
+        let entrances = cage.as_ref().map(Cage::entrances).unwrap_or_default();
+        let memory = limits::memory();
+        // SAFETY: close_range, prctl, fcntl, write, keyctl and those of limits are plain system calls, and the closure
+        // allocates nothing.
         unsafe {
             command.pre_exec(move || {
                 // What the caller's shell left open is nobody's business; a kernel before 5.11 cannot do this.
@@ -410,6 +421,16 @@ impl Command {
                 {
                     return Err(std::io::Error::last_os_error());
                 }
+                for entrance in &entrances {
+                    if nix::libc::write(*entrance, c"0".as_ptr().cast(), 1) != 1 {
+                        return Err(std::io::Error::last_os_error());
+                    }
+                }
+                if confined {
+                    limits::restrict(memory)?;
+                    // The caller's keys are nobody's business either; a kernel without keys has none to show.
+                    nix::libc::syscall(nix::libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0);
+                }
                 nix::sys::prctl::set_pdeathsig(signal).map_err(Into::into)
             });
         }
@@ -417,7 +438,7 @@ impl Command {
             std::io::ErrorKind::NotFound => ProcessError::NotFound { program: argv[0].clone(), source },
             _ => ProcessError::Io { program: argv[0].clone(), source },
         })?;
-        Ok((child, gate))
+        Ok((child, gate, cage))
     }
 }
 

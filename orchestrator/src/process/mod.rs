@@ -6,12 +6,14 @@
 
 mod command;
 mod gate;
+mod limits;
 mod lines;
 mod sandbox;
 mod secrets;
 mod spawner;
 
 pub use command::{Command, End, Exit, ProcessError, quote};
+pub use limits::confinement;
 pub use lines::Stream;
 pub use sandbox::{Sandbox, SandboxProbe};
 pub use secrets::without_secrets;

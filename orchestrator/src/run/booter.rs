@@ -13,6 +13,7 @@ use super::tools::{self, Tools};
 use super::{Context, Unit};
 use crate::engine::BootJob;
 use crate::lab::{self, Selection};
+use crate::moderation::{Approvals, Authors, Intake, may_use_box};
 use crate::words::{
     Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Clock, Kconfig, Machine, Suite, UnitKind, UnitOutcome, boot_unit,
 };
@@ -213,6 +214,7 @@ impl Booter {
     async fn setup<'a>(&'a self, want: Want<'a>, selection: &'a Selection) -> Result<Setup<'a>, String> {
         let spec = want.kconfig.boot.as_ref().ok_or("the kconfig is not of kind boot")?;
         let machine = self.machines.get(spec.machine()).ok_or("the machine is not known")?;
+        self.moderated(machine)?;
         let suites = match want.clock {
             None => self.suites(want.kconfig),
             Some(_) => self.benchmarks(want.kconfig),
@@ -257,6 +259,24 @@ impl Booter {
         };
         let key = boots::key(&inputs);
         Ok(Setup { spec, machine, suites, accel, tools, selection, key })
+    }
+
+    /// Whether the series of this tree may run on `machine`. Approvals are read anew each time: one may have come.
+    ///
+    /// # Errors
+    /// One sentence: what it waits for.
+    fn moderated(&self, machine: &Machine) -> Result<(), String> {
+        if machine.qemu().is_some() {
+            return Ok(());
+        }
+        let folder = &self.context.folder;
+        let plan = folder.trees.iter().find(|plan| plan.tree.name() == self.tree);
+        let series = plan.and_then(|plan| plan.series.as_ref().ok()).ok_or("the tree has no series")?;
+        let authors = Authors::load(&self.context.home).map_err(|error| error.to_string())?;
+        let results = folder.path().parent().unwrap_or(folder.path());
+        let approvals = Approvals::read(results).map_err(|error| format!("the approvals cannot be read: {error}"))?;
+        let intake = if folder.options.by_itself { Intake::ByItself } else { Intake::ByHand };
+        may_use_box(series, machine, intake, &authors, &approvals)
     }
 
     fn lookup(&self, key: &str) -> Option<BootRecord> {

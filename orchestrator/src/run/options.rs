@@ -92,6 +92,9 @@ pub struct Options {
     /// The engine; `local` in runs of before there were others.
     #[serde(default = "local")]
     pub engine: String,
+    /// True when nobody named the series: a night follows it.
+    #[serde(default)]
+    pub by_itself: bool,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

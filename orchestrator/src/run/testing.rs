@@ -38,6 +38,7 @@ pub(crate) fn options() -> Options {
         fresh: false,
         refresh: false,
         prerequisites: Vec::new(),
+        by_itself: false,
         reproduces: false,
         engine: "local".into(),
         jobs: 1,

@@ -174,6 +174,7 @@ impl MailLab {
             refresh: false,
             prerequisites: Vec::new(),
             reproduces: false,
+            by_itself: false,
             engine: "local".into(),
             jobs: 1,
             guests: 1,
