@@ -19,7 +19,7 @@ const REFUSED: [(&str, &str); 17] = [
     ("link-outside", "outside the tree"),
     ("link-then-file", "reached through the symlink mm/up"),
     ("long-line", "longer than 64 KiB"),
-    ("names-disagree", "do"),
+    ("names-disagree", "different files"),
     ("nul", "NUL"),
     ("path-absolute", "is absolute"),
     ("path-escape-sequence", "control character"),
