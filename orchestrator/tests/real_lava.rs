@@ -129,6 +129,7 @@ fn judged(raw: &RawBoot) -> BootRecord {
     let readers = [("sample".to_owned(), Parser::Ktap)];
     let input = JudgeInput {
         readers: &readers,
+        readings: &[],
         frames: &raw.frames,
         problems: &raw.problems,
         end: &raw.end,

@@ -29,6 +29,7 @@ pub(super) fn request() -> BuildRequest {
             files: Vec::new(),
             style: Some(SuiteStyle::KselftestHarness),
             parser: None,
+            metrics: Vec::new(),
             append: Vec::new(),
             modules: Vec::new(),
             nodes: Vec::new(),

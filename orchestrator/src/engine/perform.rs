@@ -83,6 +83,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
     let console = fs_err::read(&raw.console).unwrap_or_default();
     let names: Vec<String> = job.suites.iter().map(|suite| suite.name.clone()).collect();
     let readers: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.reads())).collect();
+    let readings: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.metrics.clone())).collect();
     let modules: Vec<String> = job.modules.iter().map(|file| module_name(file)).collect();
     let input = suite::JudgeInput {
         frames: &raw.frames,
@@ -91,6 +92,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
         console: &String::from_utf8_lossy(&console),
         suites: &names,
         readers: &readers,
+        readings: &readings,
         only: &job.selection.only,
         skip: &job.selection.skip,
         modules: &modules,

@@ -111,6 +111,7 @@ impl Check {
         let one = programs.into_iter().filter(|given| *given).count() == 1;
         self.unless(one, &["name"], "needs one of `selftest`, `builtin` and `command`", hint);
         self.reading(suite);
+        self.metrics(suite);
         self.words(&["append"], &suite.append);
         for (index, module) in suite.modules.iter().enumerate() {
             self.words(&["modules", &index.to_string(), "params"], &module.params);
@@ -128,6 +129,31 @@ impl Check {
         self.unless(possible, &["repeat"], "is no number of runs", &format!("1 to {MOST_REPEATS} are possible"));
         self.seconds(&["test_deadline"], suite.test_deadline);
         self.unless(suite.output_limit >= 1024, &["output_limit"], "is too small", "keep at least 1024 bytes");
+    }
+
+    fn metrics(&mut self, suite: &Suite) {
+        for (index, metric) in suite.metrics.iter().enumerate() {
+            let (at, hint) = (index.to_string(), "write one group around the number: `latency: ([0-9.]+) us`");
+            match regex::Regex::new(&metric.regex) {
+                Ok(regex) => {
+                    self.unless(regex.captures_len() == 2, &["metrics", &at, "regex"], "needs one group", hint)
+                }
+                Err(error) => {
+                    // Its last line says what; those before show where.
+                    let text = error.to_string();
+                    let message = format!("is no regular expression: {}", text.lines().last().unwrap_or_default());
+                    self.unless(false, &["metrics", &at, "regex"], &message, hint);
+                }
+            }
+            let word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+            let good = !metric.name.is_empty() && metric.name.chars().all(word);
+            let hint = "use letters, digits, `-` and `_`";
+            self.unless(good, &["metrics", &at, "name"], &format!("`{}` is no name of a metric", metric.name), hint);
+            let twice = suite.metrics[..index].iter().any(|other| other.name == metric.name);
+            self.unless(!twice, &["metrics", &at, "name"], "stands here twice", "give each metric a name of its own");
+            let some = metric.pages != Some(0);
+            self.unless(some, &["metrics", &at, "pages"], "must not be 0", "leave it away where there are no pages");
+        }
     }
 
     fn reading(&mut self, suite: &Suite) {
@@ -256,6 +282,28 @@ mod tests {
         assert_eq!(told.len(), expected.len(), "{told:#?}");
         for ((line, message), (expected_line, word)) in told.iter().zip(expected) {
             assert!(*line == expected_line && message.contains(word), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_metric_is_told_with_its_line() {
+        let text = "name: m\nabout: x\ncommand: [sh]\nparser: exit-code\ntest_deadline: 9\nmetrics:\n\
+                    - {name: a b, regex: '([0-9]+', unit: ns}\n- {name: c, regex: '[0-9]+', unit: us, pages: 0}\n\
+                    - {name: c, regex: '([0-9]+)', unit: per-second, pages: 4}\n";
+        let (_dir, home) = temporary("suites/m.yaml", text);
+        let LabError::File(error) = suite(&home, "m").unwrap_err() else { panic!("not about the file") };
+        let told: Vec<(usize, &str)> =
+            error.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
+        let expected = [
+            (7, "no regular expression: error: unclosed group"),
+            (7, "`a b` is no name"),
+            (8, "needs one group"),
+            (8, "must not be 0"),
+            (9, "stands here twice"),
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (line, words) in expected {
+            assert!(told.iter().any(|told| told.0 == line && told.1.contains(words)), "{line} {words}: {told:#?}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! [`ktap`] reads test output, [`log`] finds the kernel's own reports on the console, and [`judge`](judge()) turns both and the
 //! way the boot ended into verdicts.
 
+mod found;
 pub mod judge;
 pub mod ktap;
 pub mod log;

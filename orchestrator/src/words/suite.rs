@@ -79,6 +79,37 @@ impl Parser {
     }
 }
 
+/// What a number in a program's output counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetricUnit {
+    /// Nanoseconds: less is better.
+    Ns,
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    S,
+    /// Things per second: more is better. They are compared as the time that one takes.
+    PerSecond,
+}
+
+/// Readings among the lines that a program prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuiteMetric {
+    /// Name; the metric is called `<test>.<name>`.
+    pub name: String,
+    /// A regular expression with one group, the number. Each line that matches is a reading.
+    pub regex: String,
+    /// What the number counts.
+    pub unit: MetricUnit,
+    /// Pages of 4 KiB that a reading is about, where it is about some: the cost of one is compared then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u64>,
+}
+
 /// A file that a suite brings to the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +171,9 @@ pub struct Suite {
     /// How it is read; or `style`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parser: Option<Parser>,
+    /// Readings in what its tests print. A suite that is to give them is named under `benchmarks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<SuiteMetric>,
     /// Further kernel command line.
     #[serde(default)]
     pub append: Vec<String>,

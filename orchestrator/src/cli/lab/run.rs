@@ -97,6 +97,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> Result<ExitCode, Failure> {
         console: &String::from_utf8_lossy(&console),
         suites: std::slice::from_ref(&suite.name),
         readers: &[(suite.name.clone(), suite.reads())],
+        readings: &[(suite.name.clone(), suite.metrics.clone())],
         only: &selection.only,
         skip: &selection.skip,
         modules: &[],

@@ -9,9 +9,10 @@ use super::reported::reported;
 use super::runs::{Ended, Run, Said, full_name, sort};
 use super::verdict::{infra, verdict};
 use super::whole::{Part, parts};
+use crate::suite::found::Found;
 use crate::suite::log::{self, Log, Marker, log_checked};
 use crate::suite::samples::{samples, together};
-use crate::words::{Accel, BootEnd, BootRecord, Crash, Parser, Revision, SplatKind, TestRecord, Verdict};
+use crate::words::{Accel, BootEnd, BootRecord, Crash, Parser, Revision, SplatKind, SuiteMetric, TestRecord, Verdict};
 
 /// Bytes of output kept of one test: the beginning and the end.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -36,6 +37,8 @@ pub struct JudgeInput<'a> {
     pub suites: &'a [String],
     /// How the suites are read, by name; a suite that is not named speaks KTAP.
     pub readers: &'a [(String, Parser)],
+    /// Readings to look for in what the tests of a suite print, by its name.
+    pub readings: &'a [(String, Vec<SuiteMetric>)],
     /// Full names of the tests asked for; all when empty.
     pub only: &'a [String],
     /// Full names of the tests left out.
@@ -98,7 +101,10 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
     spoilt(&said, &input, &mut tests);
     let mut remaining = unreached(&said, &input, &tests);
     unloads(&said, &input, &end, &mut tests, &mut remaining);
-    let metrics = together(tests.iter().flat_map(|test| samples(test, meta.accel)));
+    let found = Found::new(input.readings);
+    let metrics =
+        tests.iter().flat_map(|test| samples(test, meta.accel).into_iter().chain(found.samples(test, meta.accel)));
+    let metrics = together(metrics);
     BootRecord {
         kernel: meta.kernel,
         selftests: meta.selftests,

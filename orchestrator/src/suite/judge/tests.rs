@@ -108,6 +108,7 @@ impl Boot {
     fn judge(&self) -> BootRecord {
         let input = JudgeInput {
             readers: &self.readers,
+            readings: &[],
             frames: &self.frames,
             problems: &self.problems,
             end: &self.end,
