@@ -163,7 +163,7 @@ fn a_kconfig_that_spies_finds_nothing_and_the_report_names_it() {
     let html = std::fs::read_to_string(latest.join("report.html")).unwrap();
     assert!(!html.contains("<img src=x") && !html.contains("<script>alert") && !html.contains("<b>M</b>"));
     assert!(!html.contains(['\u{1b}', '\u{202e}']));
-    assert_eq!(report["host"]["sandboxed"], true, "this test says something only where the sandbox works");
+    assert_eq!(report["run"]["host"]["sandboxed"], true, "this test says something only where the sandbox works");
 }
 
 /// A file of the base of tree linux-6.12, which must have been imported.

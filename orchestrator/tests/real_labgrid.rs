@@ -173,7 +173,8 @@ async fn a_place_is_reserved_used_and_given_back() {
     let release = async {
         let note = notes.wait_for("boot second: waiting for box-01").await;
         assert!(note.ends_with(&format!("held by {}", first.name)), "{note}");
-        assert_eq!(standing(&lab.address, PLACE).await.unwrap().queue, [second.name.clone()]);
+        let queue = standing(&lab.address, PLACE).await.unwrap().queue;
+        assert!(queue.iter().eq([&second.name]), "{queue:?}");
         held.release().await;
     };
     let (got, ()) = tokio::join!(waiting, release);
