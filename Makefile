@@ -5,11 +5,12 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test check deps deps-full deps-test build bench clean
+.PHONY: help run test test-lab check deps deps-full deps-test build bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
 	@echo 'make test       install what is missing, pass all tests, the real kernel included'
+	@echo 'make test-lab   pass those tests of the lab, too, that take long: v6 on a box, crashes of Slurm'
 	@echo 'make check      formatting, lints and the tests that need no kernel'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
@@ -36,7 +37,7 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
 
-# What needs a kernel, a mail server, an archive, cron or b4; each of them the real one.
+# What needs a kernel, a mail server, an archive, cron, b4, labgrid, Slurm or a box behind a BMC; each of them the real one.
 test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_lists -- --ignored
 	if scripts/has-pip; then \
@@ -47,12 +48,18 @@ test: deps-test check build
 	else echo 'the tests of mail are left out: they need root and Exim'; fi
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
-	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
-	if scripts/has-pip; then \
-	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1; \
-	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
-	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
+	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs
+	if scripts/has-pip; then \
+	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 b_ d_ e_; \
+	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
+
+# The whole lab: v6 and a hang on a box, crashes of Slurm and of its nodes. Half an hour more.
+test-lab: deps-test build
+	scripts/lab/selftest
+	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1
 
 bench: deps build
 	scripts/bench

@@ -14,6 +14,10 @@ fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
 }
 
 fn log(path: &Utf8Path, limit: u64, filter: &str) -> tracing::subscriber::DefaultGuard {
+    // Where there is only one subscriber, the library asks the one of the thread that comes to a place first whether
+    // anybody cares for that place. Another test's thread has none, and would answer for this one.
+    static SECOND: std::sync::OnceLock<tracing::Dispatch> = std::sync::OnceLock::new();
+    SECOND.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
     let file = Bounded::open(path, limit).unwrap();
     tracing::subscriber::set_default(subscriber(file, filter.parse().unwrap()))
 }
