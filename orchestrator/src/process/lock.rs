@@ -15,11 +15,23 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// # Errors
 /// As [`File::try_lock`].
 pub fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for_a_moment(|| file.try_lock())
+}
+
+/// Takes a share of the lock of a file, unless somebody has it for himself; asks again for a moment, as [`try_lock`].
+///
+/// # Errors
+/// As [`File::try_lock_shared`].
+pub fn try_lock_shared(file: &File) -> Result<(), TryLockError> {
+    for_a_moment(|| file.try_lock_shared())
+}
+
+fn for_a_moment(ask: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
     for _ in 0..TRIES {
-        match file.try_lock() {
+        match ask() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
             answer @ (Ok(()) | Err(TryLockError::Error(_))) => return answer,
         }
     }
-    file.try_lock()
+    ask()
 }

@@ -35,6 +35,9 @@ impl std::fmt::Display for Held {
     }
 }
 
+/// A way to lock a file.
+type Lock = fn(&std::fs::File) -> Result<(), std::fs::TryLockError>;
+
 /// A box that is ours until this is dropped.
 #[derive(Debug)]
 pub struct BoxLock {
@@ -55,12 +58,17 @@ impl BoxLock {
     /// # Errors
     /// When the disk refuses; one sentence.
     pub fn try_take(cache: &Utf8Path, name: &str, by: &str) -> Result<Result<BoxLock, Held>, String> {
+        BoxLock::ask(cache, name, by, crate::process::try_lock)
+    }
+
+    /// Takes a box if `lock` gets its file.
+    fn ask(cache: &Utf8Path, name: &str, by: &str, lock: Lock) -> Result<Result<BoxLock, Held>, String> {
         let folder = folder(cache, name)?;
         let path = folder.join("lock");
         let io = |error: std::io::Error| format!("{path}: {error}");
         let mut file =
             std::fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(io)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 let unknown = Held { by: "somebody".to_owned(), pid: None, since: "a moment ago".to_owned() };
@@ -90,7 +98,8 @@ impl BoxLock {
     ) -> Result<BoxLock, String> {
         let mut told = None;
         loop {
-            let held = match BoxLock::try_take(cache, name, by)? {
+            // It asks again and again anyway.
+            let held = match BoxLock::ask(cache, name, by, std::fs::File::try_lock)? {
                 Ok(lock) => return Ok(lock),
                 Err(held) => held,
             };
@@ -113,7 +122,7 @@ impl BoxLock {
         let folder = folder(cache, name)?;
         let path = folder.join("lock");
         if let Ok(file) = std::fs::File::open(&path)
-            && matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+            && matches!(crate::process::try_lock_shared(&file), Err(std::fs::TryLockError::WouldBlock))
         {
             return Ok(read(&path).or(Some(Held { by: "somebody".to_owned(), pid: None, since: now() })));
         }
