@@ -296,7 +296,7 @@ fn a_thousand_units_keep_the_cluster_busy() {
 /// The numbers in docs/performance.md: `cargo test --lib memory_per_unit -- --ignored --nocapture --test-threads=1`, which
 /// no other test may disturb, as memory is that of the process.
 #[test]
-#[ignore = "takes a minute, and alone"]
+#[ignore = "takes minutes, and alone"]
 fn memory_per_unit_does_not_grow_with_the_number_of_units() {
     virtual_time(async {
         // Tables and pools of the first thousand are there for all that follow.

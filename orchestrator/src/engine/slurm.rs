@@ -285,7 +285,11 @@ impl Follow<'_> {
                     (sent, absent, failures) = (true, 0, 0);
                     self.progress(&format!("job {id} of Slurm"));
                 }
-                Submitted::Refused(why) => return Err(Stopped::Trouble(format!("Slurm refuses the job: {why}"))),
+                Submitted::Refused(why) => {
+                    let asked = self.demand.shape.constraint.as_ref().filter(|_| why.contains("feature"));
+                    let asked = asked.map(|words| format!(" (--constraint={words})")).unwrap_or_default();
+                    return Err(Stopped::Trouble(format!("Slurm refuses the job: {why}{asked}")));
+                }
                 Submitted::Unclear(why) => {
                     (sent, absent) = (false, 0);
                     if !complained {
