@@ -34,13 +34,20 @@ fn what_crashes_is_mended_and_the_report_is_that_of_the_local_engine() {
     lab.until("a job runs", || !lab.slurm("squeue", &["-h", "-t", "R"]).trim().is_empty());
 
     // A node's slurmd is killed in mid-build.
-    let running = lab.slurm("squeue", &["-h", "-t", "R", "-o", "%N %i"]);
-    let (node, job) = running.lines().next().unwrap().split_once(' ').unwrap();
-    lab.until("make is at work there", || {
+    let compiles = |node: &str| {
         let work = lab.path("cache/work").join(format!("{node}-0")).join("linux-6.12");
         let entries = std::fs::read_dir(work).into_iter().flatten().flatten();
         entries.map(|entry| entry.path().join("kernel/fork.o")).any(|object| object.exists())
+    };
+    let mut running = None;
+    lab.until("make is at work", || {
+        let queue = lab.slurm("squeue", &["-h", "-t", "R", "-o", "%N %i"]);
+        let jobs = queue.lines().filter_map(|line| line.split_once(' '));
+        running = jobs.map(|(node, job)| (node.to_owned(), job.to_owned())).find(|(node, _)| compiles(node));
+        running.is_some()
     });
+    let (node, job) = running.unwrap();
+    let (node, job) = (node.as_str(), job.as_str());
     lab.hurt(&["kill-slurmd", node]);
 
     // The orchestrator is killed, while jobs run on.

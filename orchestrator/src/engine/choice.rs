@@ -50,7 +50,7 @@ impl Engine {
     /// To be called when no more units come.
     pub async fn finish(&self) {
         if let Some((_, slurm)) = &self.slurm {
-            slurm.finish().await;
+            slurm.finish(self.everything).await;
         }
     }
 
@@ -128,8 +128,10 @@ fn licence(machine: &Machine) -> Option<(String, String)> {
     }
 }
 
+type Ways = (Arc<dyn Caller>, Arc<dyn Carrier>);
+
 /// Who runs Slurm's programs, and who brings jobs to the nodes.
-fn ways(name: &str, setup: &SlurmFile, at: &Surroundings) -> Result<(Arc<dyn Caller>, Arc<dyn Carrier>), String> {
+fn ways(name: &str, setup: &SlurmFile, at: &Surroundings) -> Result<Ways, String> {
     let (conf, program) = (setup.conf.clone(), setup.program.clone());
     if let Some(LoginFile { ssh, cache }) = setup.login.clone() {
         let (there, here, engine) = (cache.into(), at.cache.clone(), name.to_owned());

@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn tags_become_features_unless_they_are_mapped() {
         let names = BTreeMap::from([("gpu-amd".into(), "mi300".into()), ("rack-7".into(), "none".into())]);
-        let cases: &[(Option<&str>, &[(&str, &str)], Option<&str>)] = &[
+        type Case<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], Option<&'a str>);
+        let cases: &[Case<'_>] = &[
             (None, &[], None),
             (Some("qemu"), &[], Some("qemu")),
             (Some("a|b"), &[], Some("a|b")),

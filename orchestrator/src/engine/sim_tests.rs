@@ -264,7 +264,7 @@ async fn many(units: usize) -> u64 {
     let slurm = house.slurm(&cluster, 200);
     let (begun, real, memory) = (Instant::now(), std::time::Instant::now(), resident());
     all_done(&slurm, units).await;
-    slurm.finish().await;
+    slurm.finish(true).await;
     let grown = resident().saturating_sub(memory);
     let (took, real) = (begun.elapsed().as_secs_f64(), real.elapsed());
     let state = cluster.0.lock().unwrap();
@@ -343,6 +343,27 @@ fn another_process_takes_over_what_is_in_the_queue() {
         let second = house.slurm(&cluster, 10);
         second.run(&job, &demand).await.unwrap();
         assert_eq!(cluster.0.lock().unwrap().next, 2, "it was submitted once");
+    });
+}
+
+#[test]
+fn a_newer_attempt_does_not_outlive_the_run() {
+    virtual_time(async {
+        let house = House::new();
+        let cluster = Cluster::new(2, Faults { requeued: 1, ..Faults::default() });
+        let demand = Demand::default();
+        let (one, two) = (job(1), job(2));
+        let first = house.slurm(&cluster, 10);
+        let (one, two) = tokio::join!(first.run(&one, &demand), first.run(&two, &demand));
+        assert!(one.is_ok() && two.is_ok());
+        assert!(!cluster.0.lock().unwrap().tasks.is_empty(), "the requeued attempts are at work");
+        // The process is killed; the one that resumes has all results and asks for no unit.
+        drop(first);
+        let second = house.slurm(&cluster, 10);
+        second.finish(false).await;
+        assert!(!cluster.0.lock().unwrap().tasks.is_empty(), "a run that never asked Slurm leaves it alone");
+        second.finish(true).await;
+        assert!(cluster.0.lock().unwrap().tasks.is_empty());
     });
 }
 

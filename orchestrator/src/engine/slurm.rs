@@ -162,24 +162,30 @@ impl Slurm {
         (self.start.events)(Event::Note { message });
     }
 
-    /// Waits until no job of a result that was taken is at work; to be called when no more units come.
-    pub async fn finish(&self) {
-        if locked(&self.taken).is_empty() {
+    /// Cancels what is still in the queue of a run that needs nothing more: newer attempts at what has a result, also
+    /// those that an earlier process left. Unless `always`, nothing is done where no unit came here.
+    pub async fn finish(&self, always: bool) {
+        if !always && self.queue.borrow().serial == 0 {
             return;
         }
-        let _awake = Awake::new(&self.waiting, &self.wake);
-        let mut queue = self.queue.clone();
-        let cancel = &self.start.cancel;
-        // More looks than it takes to see a job twice and cancel it; what is still ending then ends by itself.
-        for _ in 0..5 {
-            if locked(&self.taken).is_empty() {
+        let start = &self.start;
+        let mut before = BTreeSet::new();
+        for _ in 0..3 {
+            let rows = match jobs_of(start).await {
+                Ok(rows) => rows,
+                Err(why) => return self.note(format!("what the run left in the queue of Slurm is not known ({why})")),
+            };
+            let at_work = |row: &&Row| ["RUNNING", "PENDING"].contains(&row.state.as_str());
+            let at_work: BTreeSet<String> = rows.values().filter(at_work).map(|row| row.name.clone()).collect();
+            if at_work.is_empty() {
                 return;
             }
-            let after = queue.borrow().serial;
-            tokio::select! {
-                seen = next(&mut queue, after) => if seen.is_none() { return },
-                () = cancel.cancelled() => return,
+            // In the first look it may be an attempt that gave its result and is about to end.
+            for name in at_work.intersection(&before) {
+                scancel(start, name).await;
             }
+            before = at_work;
+            tokio::time::sleep(Duration::from_secs(start.setup.poll)).await;
         }
     }
 }
@@ -187,6 +193,14 @@ impl Slurm {
 /// Folder of the jobs of a run, below the cache.
 fn jobs(start: &Start) -> Utf8PathBuf {
     Utf8Path::new("jobs").join(&start.run)
+}
+
+/// The jobs of the run in the queue, by name.
+async fn jobs_of(start: &Start) -> Result<BTreeMap<String, Row>, String> {
+    let rows = squeue_rows(&start.caller.call("squeue", squeue_arguments(), String::new()).await)?;
+    let mine = format!("{}/", start.run);
+    let rows = rows.into_iter().filter(|row| row.name.starts_with(&mine));
+    Ok(rows.map(|row| (row.name.clone(), row)).collect())
 }
 
 async fn scancel(start: &Start, name: &str) {
@@ -428,11 +442,8 @@ impl Poller {
     /// one had none.
     async fn look(&self) -> Result<(BTreeMap<String, Row>, BTreeSet<String>), String> {
         let start = &self.start;
-        let rows = squeue_rows(&start.caller.call("squeue", squeue_arguments(), String::new()).await)?;
-        let mine = format!("{}/", start.run);
-        let rows = rows.into_iter().filter(|row| row.name.starts_with(&mine));
-        let arrived = start.carrier.arrived(&jobs(start)).await?;
-        Ok((rows.map(|row| (row.name.clone(), row)).collect(), arrived))
+        let rows = jobs_of(start).await?;
+        Ok((rows, start.carrier.arrived(&jobs(start)).await?))
     }
 
     /// Cancels newer attempts at what has a result.

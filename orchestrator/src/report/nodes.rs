@@ -6,10 +6,13 @@ use super::labels;
 use super::model::Report;
 use crate::words::Node;
 
+/// Kconfigs with their revisions.
+type Units = Vec<(String, Vec<String>)>;
+
 /// A line per node, `n1 of cluster: builds hmm base p1, boots hmm p1`. Nothing when the run did all by itself.
 pub fn lines(report: &Report) -> Vec<String> {
     // By node, then builds before boots, then by kconfig in the order of the report.
-    let mut nodes: BTreeMap<String, [Vec<(String, Vec<String>)>; 2]> = BTreeMap::new();
+    let mut nodes: BTreeMap<String, [Units; 2]> = BTreeMap::new();
     let mut add = |node: &Node, kind: usize, what: &str, revision: String| {
         let kinds = nodes.entry(node.to_string()).or_default();
         match kinds[kind].iter_mut().find(|(known, _)| known == what) {
@@ -28,8 +31,8 @@ pub fn lines(report: &Report) -> Vec<String> {
             add(node, 1, &row.kconfig, labels::short_revision(&row.kernel.to_string()));
         }
     }
-    let line = |(node, kinds): (String, [Vec<(String, Vec<String>)>; 2])| {
-        let kind = |(word, units): (&str, Vec<(String, Vec<String>)>)| {
+    let line = |(node, kinds): (String, [Units; 2])| {
+        let kind = |(word, units): (&str, Units)| {
             let units: Vec<String> =
                 units.into_iter().map(|(what, revisions)| format!("{what} {}", revisions.join(" "))).collect();
             (!units.is_empty()).then(|| format!("{word} {}", units.join(", ")))
