@@ -50,7 +50,7 @@ test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
 	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
-	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs
+	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs a_fault
 	if scripts/has-pip; then \
 	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 b_a_panic e_one; \
 	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
@@ -58,6 +58,7 @@ test: deps-test check build
 # The whole lab: v6, a hang, a wrong kernel and a dead BMC on a box, crashes of Slurm and of its nodes. Half an hour more.
 test-lab: deps-test build
 	scripts/lab/selftest
+	$(CARGO) test --locked --package orchestrator --lib -- --ignored --nocapture --test-threads=1 memory_per_unit
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1
 

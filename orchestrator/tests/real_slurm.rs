@@ -1,140 +1,30 @@
 //! A real Slurm of three nodes on loopback: what it does to units, and what is done about it.
 //!
-//! Builds a small kernel configuration on the nodes and boots nothing, so that each test takes minutes at most. They
-//! share the tree of the user's cache and have a cache of their own beside it.
+//! All but those that `make test` names take many minutes. They share trees, and where they say so builds, with the user's
+//! cache, and have a cache of their own beside it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+#[expect(dead_code, reason = "each program of tests plants some of the faults")]
+mod planted;
+mod slurm_lab;
+
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use orchestrator::engine::{Demand, Done, Job, Programs, Shape, Slurm, SlurmFile, Start, UnitResult};
+use orchestrator::engine::{Demand, Done, Job, Programs, Shape, Shared, Slurm, SlurmFile, Start, UnitResult};
 use orchestrator::words::{BuildOutcome, BuildRecord, Kconfig, Revision};
 use serde_json::Value;
+use slurm_lab::{Lab, Nodes, essence, killed, nodes, source};
 use tokio_util::sync::CancellationToken;
-
-struct Lab {
-    folder: tempfile::TempDir,
-}
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-fn user_cache() -> PathBuf {
-    std::env::var("ORCHESTRATOR_CACHE")
-        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from)
-}
-
-impl Lab {
-    /// Slurm with two build nodes, and a home and a cache for it.
-    fn up() -> Lab {
-        let lab = Lab { folder: tempfile::Builder::new().prefix("slurm-").tempdir_in(user_cache()).unwrap() };
-        let script = repository().join("scripts/lab/up");
-        assert!(Command::new(script).arg(lab.path("lab")).arg("slurm").status().unwrap().success());
-        std::fs::create_dir_all(lab.path("home")).unwrap();
-        for folder in ["series", "kconfigs", "lab"] {
-            let copied = Command::new("cp").arg("-r").arg(repository().join(folder)).arg(lab.path("home")).status();
-            assert!(copied.unwrap().success());
-        }
-        std::fs::create_dir_all(lab.path("cache")).unwrap();
-        let trees = Command::new("cp").args(["-rl"]).arg(user_cache().join("trees")).arg(lab.path("cache")).status();
-        assert!(trees.unwrap().success(), "tree linux-6.12 was imported");
-        std::fs::write(
-            lab.path("home/lab/engines.yaml"),
-            format!(
-                "engines:\n  cluster:\n    slurm:\n      conf: {}\n      builds_at_once: 2\n      poll: 1\n      \
-                 build: {{partition: build, cpus: 2, memory: 3000, minutes: 60}}\n",
-                lab.path("lab/slurm/slurm.conf").display()
-            ),
-        )
-        .unwrap();
-        lab
-    }
-
-    fn path(&self, inside: &str) -> PathBuf {
-        self.folder.path().join(inside)
-    }
-
-    fn orchestrator(&self, results: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
-        command
-            .args(args)
-            .env("ORCHESTRATOR_HOME", self.path("home"))
-            .env("ORCHESTRATOR_CACHE", self.path("cache"))
-            .env("ORCHESTRATOR_RESULTS", self.path(results))
-            .current_dir(repository());
-        command
-    }
-
-    fn slurm(&self, program: &str, args: &[&str]) -> String {
-        let conf = self.path("lab/slurm/slurm.conf");
-        let output = Command::new(program).args(args).env("SLURM_CONF", conf).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn report(&self, results: &str) -> Value {
-        let text = std::fs::read(self.path(results).join("latest/report.json")).unwrap();
-        serde_json::from_slice(&text).unwrap()
-    }
-
-    fn log(&self, results: &str) -> String {
-        std::fs::read_to_string(self.path(results).join("latest/events.jsonl")).unwrap_or_default()
-    }
-
-    /// Waits for something that Slurm or the run has to come to by itself.
-    fn until(&self, what: &str, mut happened: impl FnMut() -> bool) {
-        let begun = Instant::now();
-        while !happened() {
-            assert!(begun.elapsed() < Duration::from_secs(900), "waited in vain until {what}");
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    /// Does something to the lab.
-    fn hurt(&self, words: &[&str]) {
-        assert!(self.try_to(words), "{words:?}");
-    }
-
-    fn try_to(&self, words: &[&str]) -> bool {
-        let script = repository().join("scripts/lab/hurt");
-        Command::new(script).arg(self.path("lab")).args(words).status().unwrap().success()
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.slurm("scancel", &["--me"]);
-        let down = Command::new(repository().join("scripts/lab/down")).arg(self.path("lab")).status();
-        if !std::thread::panicking() {
-            assert!(down.unwrap().success());
-        }
-    }
-}
-
-/// A run that builds two kconfigs of a series and boots nothing.
-const RUN: [&str; 8] = ["run", "series", "v6", "--no-boot", "--kconfig", "no-hmm-mirror", "--kconfig", "allnoconfig"];
-
-/// What must be the same on every engine.
-fn essence(report: &Value) -> Value {
-    let of = |build: &Value| {
-        serde_json::json!([build["revision"], build["kconfig"], build["outcome"], build["image"], build["diagnostics"]])
-    };
-    let builds: Vec<Value> = report["builds"].as_array().unwrap().iter().map(of).collect();
-    serde_json::json!({"verdict": report["verdict"], "findings": report["findings"], "builds": builds})
-}
-
-fn killed(mut child: Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
 
 #[test]
 #[ignore = "builds real kernels on a real Slurm"]
 fn what_crashes_is_mended_and_the_report_is_that_of_the_local_engine() {
-    let lab = Lab::up();
-    let args: Vec<&str> = RUN.into_iter().chain(["--engine", "cluster", "--quiet"]).collect();
+    let lab = Lab::up(&[], Nodes::Share, &[]);
+    let folder = planted::write(&lab.path(""), "one-kconfig", &source, planted::ONE_KCONFIG);
+    let run = ["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--no-boot"];
+    let args: Vec<&str> = run.into_iter().chain(["--engine", "cluster", "--quiet"]).collect();
     let child = lab.orchestrator("results", &args).spawn().unwrap();
 
     // slurmctld is killed as soon as it accepted the first job.
@@ -144,32 +34,195 @@ fn what_crashes_is_mended_and_the_report_is_that_of_the_local_engine() {
     lab.until("a job runs", || !lab.slurm("squeue", &["-h", "-t", "R"]).trim().is_empty());
 
     // A node's slurmd is killed in mid-build.
-    let node = lab.slurm("squeue", &["-h", "-t", "R", "-o", "%N"]).lines().next().unwrap().to_owned();
-    lab.hurt(&["kill-slurmd", &node]);
+    let compiles = |node: &str| {
+        let work = lab.path("cache/work").join(format!("{node}-0")).join("linux-6.12");
+        let entries = std::fs::read_dir(work).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path().join("kernel/fork.o")).any(|object| object.exists())
+    };
+    let mut running = None;
+    lab.until("make is at work", || {
+        let queue = lab.slurm("squeue", &["-h", "-t", "R", "-o", "%N %i"]);
+        let jobs = queue.lines().filter_map(|line| line.split_once(' '));
+        running = jobs.map(|(node, job)| (node.to_owned(), job.to_owned())).find(|(node, _)| compiles(node));
+        running.is_some()
+    });
+    let (node, job) = running.unwrap();
+    let (node, job) = (node.as_str(), job.as_str());
+    lab.hurt(&["kill-slurmd", node]);
 
     // The orchestrator is killed, while jobs run on.
     killed(child);
     assert!(!lab.path("results/latest/report.json").exists(), "it was still at work");
+    // Slurm starts the job once more, while the attempt that it lost sight of builds on.
+    lab.until("the job is requeued", || lab.slurm("scontrol", &["show", "job", "-o", job]).contains("Restarts=1"));
     // It waits until the node is idle, which a node that gets a job at once never is.
-    lab.try_to(&["start-slurmd", &node]);
+    lab.try_to(&["start-slurmd", node]);
     let code = lab.orchestrator("results", &["resume", "--quiet"]).status().unwrap().code();
     let slurm = lab.report("results");
-    assert_eq!(code, Some(0), "{:#}", slurm["findings"]);
+    assert_eq!(code, Some(1), "{:#}", slurm["findings"]);
     assert_eq!(lab.slurm("squeue", &["-h"]).trim(), "", "nothing is left in the queue");
-    let ended = |unit: &Value| {
-        let made = |line: &&str| line.contains("\"unit-ended\"") && line.contains(unit.as_str().unwrap());
-        lab.log("results").lines().filter(made).count()
-    };
-    for build in slurm["builds"].as_array().unwrap() {
-        let unit = &build["unit"];
-        assert!(unit.is_null() || ended(unit) <= 2, "{unit} was counted more than once by a process");
-    }
+    assert!(lab.slurm("scontrol", &["show", "licenses"]).contains("Used=0"), "no licence is held");
 
-    // In the user's cache, where the tests of the kernel have most of it from a run of their own.
-    let args: Vec<&str> = RUN.into_iter().chain(["--engine", "local", "--quiet"]).collect();
-    let mut local = lab.orchestrator("local", &args);
-    assert_eq!(local.env("ORCHESTRATOR_CACHE", user_cache()).status().unwrap().code(), Some(0));
-    assert_eq!(essence(&slurm), essence(&lab.report("local")));
+    let builds = slurm["builds"].as_array().unwrap();
+    assert_eq!(builds.len(), 4, "two kconfigs of two revisions");
+    let log = lab.log("results");
+    for build in builds {
+        let unit = format!("build/linux-6.12/{}/{}\"", slug(&build["revision"]), build["kconfig"].as_str().unwrap());
+        let ends = log.lines().filter(|line| line.contains("\"unit-ended\"") && line.contains(&unit));
+        // Those that were done before the kill are looked up by the process that resumes, and not made again.
+        let made = ends.filter(|line| line.contains("\"reused\":false")).count();
+        assert_eq!(made, 1, "{unit} is counted once");
+    }
+    assert_eq!(slurm["timing"]["units_reused"], 0, "what the run did before it was killed is its own");
+    assert!(builds.iter().all(|build| build["node"]["engine"] == "cluster"), "{builds:?}");
+
+    let (code, local) = lab.locally(&run);
+    assert_eq!(code, 1);
+    assert_eq!(essence(&slurm), essence(&local));
+}
+
+/// `patch 3/6` in the name of a unit.
+fn slug(revision: &Value) -> String {
+    let revision = revision.as_str().unwrap();
+    revision.strip_prefix("patch ").map_or(revision.to_owned(), |rest| format!("p{}", rest.split('/').next().unwrap()))
+}
+
+/// Nothing is taken from a cache: 14 builds and all boots are jobs.
+#[test]
+#[ignore = "builds and boots real kernels on a real Slurm"]
+fn v6_on_two_nodes_gives_the_report_of_a_local_run() {
+    let lab = Lab::up(&[], Nodes::Share, &[]);
+    let (code, slurm) = lab.on_cluster(&["run", "series", "v6"]);
+    assert_eq!((code, slurm["verdict"].as_str().unwrap()), (0, "clean"), "{:#}", slurm["findings"]);
+    assert_eq!((nodes(&slurm, "builds"), nodes(&slurm, "boots")), (two(), two()));
+    let all = |key: &str| slurm[key].as_array().unwrap().iter().all(|row| row["node"].is_object());
+    assert!(all("builds") && all("boots"), "each unit says where it was done");
+    let (code, local) = lab.locally(&["run", "series", "v6"]);
+    assert_eq!(code, 0);
+    assert_eq!(essence(&slurm), essence(&local));
+}
+
+fn two() -> Vec<String> {
+    ["n1", "n2"].map(str::to_owned).into()
+}
+
+/// Kernels are taken from the user's cache and booted by nodes that do not see it.
+#[test]
+#[ignore = "boots a real kernel on a real Slurm"]
+fn a_fault_is_found_by_nodes_that_share_nothing() {
+    let lab = Lab::up(&["ssh"], Nodes::Apart, &["builds"]);
+    let folder = planted::write(&lab.path(""), "fails-test", &source, planted::FAILS_TEST);
+    let mut args =
+        vec!["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--kconfig", "hmm", "--no-bench"];
+    let tests = ["hmm.hmm.hmm_device_private.anon_read", "hmm.hmm2.hmm2_device_private.snapshot"];
+    args.extend(tests.iter().flat_map(|test| ["--test", test]));
+    let (code, slurm) = lab.on_cluster(&args);
+    assert_eq!(code, 1, "{:#}", slurm["notes"]);
+    let finding = &slurm["findings"][0];
+    assert_eq!((finding["kind"].as_str(), finding["patch"]["number"].as_u64()), (Some("test-regressed"), Some(2)));
+    assert!(!nodes(&slurm, "boots").is_empty(), "{:#}", slurm["boots"]);
+    let (_, local) = lab.locally(&args);
+    assert_eq!(essence(&slurm), essence(&local));
+
+    // What came back is whole, what lay there was sent once, and the other cache has jobs that name nothing of this one.
+    let boots = slurm["boots"].as_array().unwrap();
+    for boot in boots {
+        let log = lab.path("results/latest").join(boot["console"].as_str().unwrap());
+        assert!(std::fs::read_to_string(log).unwrap().contains("Linux version"));
+    }
+    let files = |name: &str| {
+        let found = Command::new("find").arg(lab.path("there/files")).args(["-name", name]).output().unwrap();
+        String::from_utf8(found.stdout).unwrap().lines().count()
+    };
+    let kernels = files("vmlinux");
+    assert!((2..boots.len()).contains(&kernels), "{kernels} kernels for {} boots", boots.len());
+    assert_eq!(files("orchestrator"), 1, "the program itself");
+    let here = lab.path("cache").display().to_string();
+    let found =
+        Command::new("grep").args(["-rlF", &here]).args([lab.path("there/jobs"), lab.path("there/boots")]).output();
+    assert_eq!(String::from_utf8(found.unwrap().stdout).unwrap(), "");
+
+    // Another host key is somebody else.
+    let engines = std::fs::read_to_string(lab.path("home/lab/engines.yaml")).unwrap();
+    let other = std::fs::read_to_string(lab.path("lab/ssh/id_ed25519.pub")).unwrap();
+    let other = engines.replace(&lab.fill("@SSHD_HOST_KEY"), other.trim());
+    assert_ne!(other, engines);
+    std::fs::write(lab.path("home/lab/engines.yaml"), other).unwrap();
+    let args: Vec<&str> = args.iter().copied().chain(["--engine", "cluster", "--fresh", "--quiet"]).collect();
+    let mut child = lab.orchestrator("refused", &args).spawn().unwrap();
+    lab.until("the host is refused", || lab.log("refused").contains("Host key verification failed"));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGTERM).unwrap();
+    child.wait().unwrap();
+    assert_eq!(lab.slurm("squeue", &["-h"]).trim(), "");
+}
+
+/// Source is pushed, kernels are built over there, and what was built comes back.
+#[test]
+#[ignore = "builds real kernels on a real Slurm"]
+fn builds_of_nodes_that_share_nothing_come_back() {
+    let lab = Lab::up(&["ssh"], Nodes::Apart, &[]);
+    let folder = planted::write(&lab.path(""), "one-kconfig", &source, planted::ONE_KCONFIG);
+    let args =
+        ["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--no-boot", "--kconfig", "no-hmm-mirror"];
+    // Killed while its job is at work: the next process finds the job by name over there.
+    let first: Vec<&str> = args.iter().copied().chain(["--engine", "cluster", "--quiet"]).collect();
+    let child = lab.orchestrator("results", &first).spawn().unwrap();
+    lab.until("a job runs", || !lab.slurm("squeue", &["-h", "-t", "R"]).trim().is_empty());
+    killed(child);
+    // The login node is away for a while.
+    lab.hurt(&["kill-sshd"]);
+    let mut child = lab.orchestrator("results", &["resume", "--quiet"]).spawn().unwrap();
+    lab.until("the login node is missed", || lab.log("results").contains("waiting for it"));
+    lab.hurt(&["start-sshd"]);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let slurm = lab.report("results");
+    let jobs = std::fs::read_dir(lab.path("there/jobs")).unwrap().flatten().next().unwrap().path();
+    let logs = Command::new("find").arg(jobs).args(["-name", "*.log"]).output().unwrap();
+    assert_eq!(String::from_utf8(logs.stdout).unwrap().lines().count(), 2, "each build was one job");
+    let (code, local) = lab.locally(&args);
+    assert_eq!(code, 1);
+    assert_eq!(essence(&slurm), essence(&local));
+    let built = std::fs::read_dir(lab.path("cache/builds")).unwrap().flatten();
+    let base = built.map(|entry| entry.path()).find(|path| path.join("vmlinux").exists()).expect("the base came back");
+    let there = lab.path("there/builds").join(base.file_name().unwrap());
+    assert_eq!(std::fs::read(base.join("vmlinux")).unwrap(), std::fs::read(there.join("vmlinux")).unwrap());
+}
+
+/// The box behind the BMC is a licence; the job on the control node drives it by BMC, console, ssh and kexec.
+#[test]
+#[ignore = "boots a real kernel on a box"]
+fn a_box_is_driven_by_a_job_with_its_licence() {
+    let lab = Lab::up(&["box"], Nodes::Share, &["builds"]);
+    for name in ["ipmi", "redfish", "command"] {
+        std::fs::remove_file(lab.path("home/lab").join(format!("box-{name}.yaml"))).unwrap();
+    }
+    let machine = lab.fill(
+        "name: box-ipmi\ntags: {arch: x86_64}\nreserve: {slurm: {license: @SLURM_LICENCE, partition: lab}}\n\
+         power: {ipmi: {host: @BMC_HOST, port: @BMC_PORT, user: @BMC_USER, password: {file: @BMC_PASSWORD_FILE}}}\n\
+         console: {sol: {}}\n\
+         ssh: {host: 127.0.0.1, port: @BOX_SSH_PORT, identity: @BOX_SSH_IDENTITY, host_key: @BOX_HOST_KEY}\n\
+         boot: {method: kexec, default_kernel: {uname: '@BOX_DEFAULT_UNAME'}, initrd: @BOX_INITRD, \
+         append: 'console=ttyS0,115200n8 panic=5 oops=panic'}\n\
+         state_dir: @BOX_STATE_DIR\ntimeouts: {power_on: 120, boot: 120, silence: 60, suite: 900}\n",
+    );
+    std::fs::write(lab.path("home/lab/box-ipmi.yaml"), machine).unwrap();
+    let folder = planted::write(&lab.path(""), "panics", &source, planted::PANICS);
+    let mut args = vec!["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--kconfig", "hmm-box"];
+    let tests = ["hmm.hmm.hmm_device_private.anon_read", "hmm.hmm2.hmm2_device_private.snapshot"];
+    args.extend(tests.iter().flat_map(|test| ["--test", test]));
+    // Builds on this host, the box through Slurm all the same.
+    args.extend(["--engine", "local", "--quiet"]);
+    let mut child = lab.orchestrator("results", &args).spawn().unwrap();
+    lab.until("a job holds the licence", || lab.slurm("scontrol", &["show", "licenses"]).contains("Used=1"));
+    assert!(lab.slurm("squeue", &["-h", "-o", "%P %W"]).contains("lab dut-box-01"), "on the control node's partition");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let report = lab.report("results");
+    let finding = &report["findings"][0];
+    assert_eq!((finding["kind"].as_str(), finding["patch"]["number"].as_u64()), (Some("panic"), Some(2)), "{finding}");
+    let boots = report["boots"].as_array().unwrap();
+    assert!(boots.iter().all(|boot| boot["machine"] == "box-ipmi" && boot["accel"] == "native"), "{boots:?}");
+    assert_eq!(nodes(&report, "boots"), ["ctl1"]);
+    assert!(lab.slurm("scontrol", &["show", "licenses"]).contains("Used=0"), "the licence was released");
 }
 
 /// A job that only a program of the test does.
@@ -193,7 +246,7 @@ fn job(cache: &Utf8Path) -> (Job, Kconfig) {
 #[tokio::test]
 #[ignore = "needs a real Slurm"]
 async fn two_runs_want_one_box_and_one_waits() {
-    let lab = Lab::up();
+    let lab = Lab::up(&[], Nodes::Share, &[]);
     let cache = Utf8PathBuf::from_path_buf(lab.path("cache")).unwrap();
     let program = cache.join("stand-in");
     let script = "#!/bin/sh\nuntil [ -e \"$4/go\" ]; do sleep 0.1; done\nln \"$4/answer\" \"$4/result.json\"\n";
@@ -204,16 +257,16 @@ async fn two_runs_want_one_box_and_one_waits() {
         Slurm::new(Start {
             setup: setup.clone(),
             caller: Arc::new(Programs { conf: Some(lab.path("lab/slurm/slurm.conf").display().to_string()) }),
+            carrier: Arc::new(Shared { cache: cache.clone(), program: program.to_string() }),
             cache: cache.clone(),
             run: run.to_owned(),
-            program: program.to_string(),
             events: Arc::new(|_| {}),
             cancel: CancellationToken::new(),
         })
     };
     let (job, kconfig) = job(&cache);
     let prepare = |engine: &Slurm| {
-        let folder = engine.folder(&job);
+        let folder = cache.join(engine.folder(&job));
         std::fs::create_dir_all(&folder).unwrap();
         let outcome = BuildOutcome::Built;
         let done = Done::Build(Box::new(BuildRecord::unbuilt(Revision::Base, &kconfig, outcome)));

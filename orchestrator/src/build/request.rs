@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use tokio_util::sync::CancellationToken;
 
-use crate::words::{EventSink, Kconfig, RevisionCommit, Suite};
+use crate::words::{EventSink, Kconfig, Node, RevisionCommit, Suite};
 
 /// Options of a run that hold for all its builds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -40,6 +40,8 @@ pub struct BuildRequest {
     pub fresh: bool,
     /// Name for events, e.g. `build linux-6.12/p3/hmm`.
     pub unit: String,
+    /// Node of an engine that builds; `None` on the host of the run.
+    pub node: Option<Node>,
     /// Where progress goes.
     pub events: EventSink,
     /// Ends the build early.

@@ -44,6 +44,7 @@ pub(super) fn request() -> BuildRequest {
         touched: Vec::new(),
         fresh: false,
         unit: "build t/base/hmm".into(),
+        node: None,
         events: std::sync::Arc::new(|_| {}),
         cancel: Default::default(),
     }

@@ -62,7 +62,7 @@ fn blank(request: &BuildRequest, tools: &str, key: String) -> BuildRecord {
     let outcome = BuildOutcome::Infra { reason: "not begun".to_owned() };
     let (toolchain, log) = (tools.to_owned(), "build.log".to_owned());
     let unbuilt = BuildRecord::unbuilt(request.revision.revision, &request.kconfig, outcome);
-    BuildRecord { key, toolchain, log, ..unbuilt }
+    BuildRecord { key, toolchain, log, node: request.node.clone(), ..unbuilt }
 }
 
 /// Does the work in `staging` and fills in `record`, outcome included. An error is trouble of ours.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::constraint::is_feature;
 use crate::config::{ConfigError, Home, closest, load_document};
+use crate::lab::ssh_problems;
+use crate::words::Ssh;
 
 /// The engine that is always there.
 pub const LOCAL: &str = "local";
@@ -30,7 +33,7 @@ pub struct EngineEntry {
     pub slurm: SlurmFile,
 }
 
-/// A cluster of Slurm's whose nodes see the cache under the same path as this host.
+/// A cluster of Slurm's. Its nodes see the cache under the same path as this host, or there is a login node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlurmFile {
@@ -40,6 +43,12 @@ pub struct SlurmFile {
     /// This program on the nodes, absolute; the running one when absent.
     #[serde(default)]
     pub program: Option<String>,
+    /// Login node of a cluster whose nodes do not see the cache of this host; they share a folder with it.
+    #[serde(default)]
+    pub login: Option<LoginFile>,
+    /// Other names of features that guests' tags ask for: `gpu-xe: intel`; `none` asks for nothing.
+    #[serde(default)]
+    pub features: BTreeMap<String, String>,
     /// Builds at once: chains of revisions, one per kconfig.
     #[serde(default = "builds_at_once")]
     pub builds_at_once: usize,
@@ -58,6 +67,33 @@ pub struct SlurmFile {
     /// What the unit of a box gets; its partition and licence are in the machine's file.
     #[serde(default)]
     pub r#box: Shape,
+}
+
+impl Default for SlurmFile {
+    fn default() -> SlurmFile {
+        SlurmFile {
+            conf: None,
+            program: None,
+            login: None,
+            features: BTreeMap::new(),
+            builds_at_once: builds_at_once(),
+            jobs: jobs(),
+            poll: poll(),
+            build: Shape::default(),
+            boot: Shape::default(),
+            r#box: Shape::default(),
+        }
+    }
+}
+
+/// A node of a cluster that people log into: `sbatch` and the like run there, and files go through it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginFile {
+    /// How it is logged into.
+    pub ssh: Ssh,
+    /// Folder that it and all nodes see under this path, absolute: their cache.
+    pub cache: String,
 }
 
 fn builds_at_once() -> usize {
@@ -120,6 +156,27 @@ pub fn engines(home: &Home) -> Result<EnginesFile, ConfigError> {
         for (key, path) in [("conf", &slurm.conf), ("program", &slurm.program)] {
             let good = path.as_ref().is_none_or(|path| path.starts_with('/') && !path.contains(char::is_whitespace));
             unless(good, &at(key), "must be an absolute path without spaces".to_owned(), None);
+        }
+        if let Some(login) = &slurm.login {
+            for (key, complaint, hint) in ssh_problems(&login.ssh) {
+                let path = ["engines", name.as_str(), "slurm", "login", "ssh", key];
+                unless(false, &path, complaint, Some(hint.to_owned()));
+            }
+            let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+            let good = login.cache.starts_with('/')
+                && login.cache.len() > 1
+                && login.cache.chars().all(plain)
+                && !login.cache.split('/').any(|part| part == "..");
+            let hint = "a folder of yours that the login node and all nodes see, e.g. /scratch/me/orchestrator";
+            let path = ["engines", name.as_str(), "slurm", "login", "cache"];
+            let complaint = "must be an absolute path of letters, digits, `.`, `_` and `-`".to_owned();
+            unless(good, &path, complaint, Some(hint.to_owned()));
+        }
+        for (feature, called) in &slurm.features {
+            let path = ["engines", name.as_str(), "slurm", "features", feature.as_str()];
+            let good = is_feature(feature) && is_feature(called);
+            let hint = "write `gpu-xe: NAME` for the tag `gpu: xe`, or `gpu-xe: none`";
+            unless(good, &path, format!("`{feature}: {called}` names no features"), Some(hint.to_owned()));
         }
         let counts =
             [("builds_at_once", slurm.builds_at_once as u64), ("jobs", slurm.jobs as u64), ("poll", slurm.poll)];
@@ -186,6 +243,36 @@ mod tests {
         assert_eq!(file.choose(Some("local")).unwrap(), "local");
         assert_eq!(file.engines["cluster"].slurm.build.cpus, 8);
         assert!(file.choose(Some("clutser")).unwrap_err().contains("did you mean `cluster`?"));
+    }
+
+    #[test]
+    fn a_login_node_is_checked_key_by_key() {
+        let text = "engines:\n  cluster:\n    slurm:\n      login:\n        ssh: {host: login, user: me, identity: /k, \
+                    host_key: ssh-ed25519 AAAAC3}\n        cache: /scratch/me\n      features: {gpu-xe: intel, rack-7: none}\n";
+        let (_guard, home) = self::home(text);
+        let slurm = engines(&home).unwrap().engines["cluster"].slurm.clone();
+        let login = slurm.login.unwrap();
+        assert_eq!((login.ssh.port, login.cache.as_str()), (22, "/scratch/me"));
+        let text = "engines:\n  cluster:\n    slurm:\n      login:\n        ssh: {host: -oProxyCommand=x, user: me, \
+                    identity: k, host_key: AAAA}\n        cache: /scratch/$HOME/../x\n      features: {gpu-xe: a b}\n";
+        let (_guard, home) = self::home(text);
+        let said = engines(&home).unwrap_err().to_string();
+        for part in [
+            "`-oProxyCommand=x` is no name",
+            "no path of a key",
+            "no public key",
+            "absolute path of",
+            "names no features",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let text =
+            "engines:\n  cluster:\n    slurm:\n      login: {ssh: {host: h, user: u, identity: /k, host_keys: x}}\n";
+        let (_guard, home) = self::home(text);
+        let said = engines(&home).unwrap_err().to_string();
+        for part in ["engines.yaml:4", "host_keys", "did you mean `host_key`?"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
     }
 
     #[test]

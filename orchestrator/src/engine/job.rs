@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 use crate::build::BuildOptions;
 use crate::lab::{Counting, Selection};
 use crate::words::{
-    Accel, BootEnd, BootRecord, BootSpec, BuildOutcome, BuildRecord, EventSink, Kconfig, Machine, Revision,
+    Accel, BootEnd, BootRecord, BootSpec, BuildOutcome, BuildRecord, EventSink, Kconfig, Machine, Node, Revision,
     RevisionCommit, Suite, Tree,
 };
 
 /// Raised whenever jobs or results change their meaning; a program of another format refuses them.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// A unit of work in the file `job.json`. Paths in it are relative to the cache where they lie below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Job {
     pub program: String,
     /// The unit, `build/linux-6.12/p3/hmm`.
     pub unit: String,
+    /// The engine that has it done, as in `lab/engines.yaml`.
+    pub engine: String,
     /// Attempt of the run at it, from 1.
     pub attempt: u32,
     /// What is to be done.
@@ -137,7 +139,7 @@ pub struct Surroundings {
     /// The cache.
     pub cache: Utf8PathBuf,
     /// The node, when this is not the host of the run: its work folders are apart.
-    pub node: Option<String>,
+    pub node: Option<Node>,
     /// Where progress goes.
     pub events: EventSink,
     /// Ends the unit early.
@@ -148,7 +150,13 @@ impl Job {
     /// A job of this program for `cache`.
     pub fn new(unit: &str, attempt: u32, mut work: Work, cache: &Utf8Path) -> Job {
         each_path(&mut work, |path| relative(cache, path));
-        Job { format: FORMAT, program: env!("CARGO_PKG_VERSION").to_owned(), unit: unit.to_owned(), attempt, work }
+        let (program, unit) = (env!("CARGO_PKG_VERSION").to_owned(), unit.to_owned());
+        Job { format: FORMAT, program, unit, engine: String::new(), attempt, work }
+    }
+
+    /// The same for the engine of this name.
+    pub fn of_engine(self, engine: &str) -> Job {
+        Job { engine: engine.to_owned(), ..self }
     }
 
     /// The work with paths as they are where the cache is `cache`.
@@ -203,7 +211,7 @@ impl Done {
     }
 }
 
-fn each_path(work: &mut Work, mut change: impl FnMut(&mut Utf8PathBuf)) {
+pub(super) fn each_path(work: &mut Work, mut change: impl FnMut(&mut Utf8PathBuf)) {
     match work {
         Work::Build(job) => change(&mut job.tree.repo),
         Work::Boot(job) => {

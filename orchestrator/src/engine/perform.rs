@@ -30,12 +30,13 @@ pub async fn build(job: &BuildJob, unit: &str, at: &Surroundings, slot: &mut Opt
         touched: job.touched.clone(),
         fresh: job.fresh,
         unit: unit.to_owned(),
+        node: at.node.clone(),
         events: at.events.clone(),
         cancel: at.cancel.clone(),
     };
     let record = build::build(&request).await;
     if !record.key.is_empty() && record.key != job.key {
-        let node = at.node.as_deref().unwrap_or("this host");
+        let node = at.node.as_ref().map_or("this host", |node| node.name.as_str());
         return unbuilt(format!(
             "{node} has other tools than the host of the run ({}); install the same compilers",
             record.toolchain.replace('\n', ", ")
@@ -111,6 +112,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
         replay: raw.replay.clone(),
     };
     let mut record = suite::judge(input, meta);
+    record.node.clone_from(&at.node);
     if job.measures && raw.accel != job.accel {
         // Another clock than that of the other side.
         record.metrics.clear();

@@ -24,14 +24,15 @@ impl Slot {
     /// One sentence: a folder cannot be used, or the run was interrupted while all were in use.
     pub async fn take(tree: &Tree, at: &Surroundings) -> Result<Slot, String> {
         let unit = format!("build/{}/worktree", tree.name);
+        let node = at.node.as_ref().map(|node| node.name.as_str());
         for number in 0..MOST {
-            let folder = folder(&at.cache, at.node.as_deref(), number, &tree.name);
+            let folder = folder(&at.cache, node, number, &tree.name);
             let free = Worktree::try_open(tree, &folder.join("src"), &unit, &at.events);
             if let Some(worktree) = free.map_err(|error| error.to_string())? {
                 return Ok(Slot { folder, worktree });
             }
         }
-        let folder = folder(&at.cache, at.node.as_deref(), 0, &tree.name);
+        let folder = folder(&at.cache, node, 0, &tree.name);
         let opened = Worktree::open(tree, &folder.join("src"), &unit, &at.events, &at.cancel).await;
         Ok(Slot { folder, worktree: opened.map_err(|error| error.to_string())? })
     }
@@ -63,11 +64,12 @@ fn folder(cache: &Utf8Path, node: Option<&str>, number: usize, tree: &str) -> Ut
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Node;
 
     fn surroundings(cache: &Utf8Path, node: Option<&str>) -> Surroundings {
         Surroundings {
             cache: cache.to_owned(),
-            node: node.map(str::to_owned),
+            node: node.map(|name| Node { engine: "cluster".into(), name: name.to_owned() }),
             events: std::sync::Arc::new(|_| {}),
             cancel: CancellationToken::new(),
         }

@@ -3,9 +3,9 @@
 //! The result file is the truth, the queue a hint: a job that is in neither is submitted again. Before a submission
 //! the queue is looked at by name, so that what an orchestrator that died submitted is found again.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::job::FORMAT;
 use super::slurm_words::squeue_arguments;
 use super::unit::{JOB, RESULT};
-use super::{Caller, Demand, Job, Row, SlurmFile, Submitted, UnitResult, sbatch_arguments, squeue_rows, submitted};
+use super::{
+    Caller, Carrier, Demand, Job, Parcel, Row, SlurmFile, Submitted, UnitResult, sbatch_arguments, squeue_rows,
+    submitted,
+};
 use crate::process::quote;
 use crate::words::{Event, EventSink};
 
@@ -23,6 +26,8 @@ use crate::words::{Event, EventSink};
 const ABSENT: u32 = 2;
 /// Times that a lost job is submitted again.
 const RESUBMISSIONS: u32 = 3;
+/// Transfers of one unit that may fail in a row.
+const FAILURES: u32 = 5;
 
 /// What an engine of Slurm's starts with.
 pub struct Start {
@@ -30,12 +35,12 @@ pub struct Start {
     pub setup: SlurmFile,
     /// Runs Slurm's programs.
     pub caller: Arc<dyn Caller>,
-    /// The cache, seen by all nodes.
+    /// Brings jobs to the nodes and results back.
+    pub carrier: Arc<dyn Carrier>,
+    /// The cache of this host.
     pub cache: Utf8PathBuf,
     /// Id of the run.
     pub run: String,
-    /// This program on the nodes.
-    pub program: String,
     /// Where notes and progress go.
     pub events: EventSink,
     /// Comes when the user wants to stop.
@@ -57,6 +62,16 @@ struct Snapshot {
     /// Number of the look; 0 before the first.
     serial: u64,
     rows: Arc<BTreeMap<String, Row>>,
+    /// Folders of jobs whose results wait to be fetched.
+    arrived: Arc<BTreeSet<String>>,
+}
+
+/// Jobs whose results were taken while the queue still showed them, and looks since then that showed them at work. Such a
+/// job is a newer attempt, which works for nothing.
+type Taken = Arc<Mutex<BTreeMap<String, u32>>>;
+
+fn locked(taken: &Taken) -> MutexGuard<'_, BTreeMap<String, u32>> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Jobs of one run in Slurm.
@@ -65,6 +80,7 @@ pub struct Slurm {
     queue: watch::Receiver<Snapshot>,
     waiting: Arc<AtomicUsize>,
     wake: Arc<Notify>,
+    taken: Taken,
     places: Semaphore,
     poller: tokio::task::JoinHandle<()>,
 }
@@ -81,9 +97,11 @@ impl Slurm {
         let start = Arc::new(start);
         let (sender, queue) = watch::channel(Snapshot::default());
         let (waiting, wake) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-        let poller = tokio::spawn(poll(start.clone(), sender, waiting.clone(), wake.clone()));
+        let taken = Taken::default();
+        let poller = Poller { start: start.clone(), queue: sender, taken: taken.clone() };
+        let poller = tokio::spawn(poller.poll(waiting.clone(), wake.clone()));
         let places = Semaphore::new(start.setup.jobs.min(Semaphore::MAX_PERMITS));
-        Slurm { start, queue, waiting, wake, places, poller }
+        Slurm { start, queue, waiting, wake, taken, places, poller }
     }
 
     /// The settings.
@@ -91,9 +109,9 @@ impl Slurm {
         &self.start.setup
     }
 
-    /// Folder of a job: everything about it lies there.
+    /// Folder of a job below the cache: everything about it lies there.
     pub fn folder(&self, job: &Job) -> Utf8PathBuf {
-        self.start.cache.join("jobs").join(&self.start.run).join(&job.digest()[..16])
+        jobs(&self.start).join(&job.digest()[..16])
     }
 
     /// Has a job done and gives its result, paths as they are on this host.
@@ -106,7 +124,15 @@ impl Slurm {
             place = self.places.acquire() => place.map_err(|_| Stopped::Cancelled)?,
             () = cancel.cancelled() => return Err(Stopped::Cancelled),
         };
-        let folder = self.folder(job);
+        // Only what has a place takes memory: thousands may wait for one.
+        Box::pin(self.placed(job, demand)).await
+    }
+
+    async fn placed(&self, job: &Job, demand: &Demand) -> Result<UnitResult, Stopped> {
+        let parcel = self.start.carrier.pack(job).await.map_err(Stopped::Trouble)?;
+        let job = &parcel.job;
+        let inside = self.folder(job);
+        let folder = self.start.cache.join(&inside);
         let digest = job.digest();
         write_job(&folder, job).map_err(|error| Stopped::Trouble(format!("{folder}: {error}")))?;
         let name = match job.attempt {
@@ -114,12 +140,15 @@ impl Slurm {
             attempt => format!("{}/{}#{attempt}", self.start.run, job.unit),
         };
         let _awake = Awake::new(&self.waiting, &self.wake);
-        let follow = Follow { slurm: self, job, demand, folder: &folder, name: &name, digest: &digest };
-        if follow.result()?.is_some_and(|result| result.done.is_trouble()) {
-            // From before the run was resumed: this is the next try.
-            let path = folder.join(RESULT);
-            fs_err::remove_file(&path).map_err(|error| Stopped::Trouble(error.to_string()))?;
-        }
+        let follow = Follow {
+            slurm: self,
+            parcel: &parcel,
+            demand,
+            folder: &folder,
+            inside: &inside,
+            name: &name,
+            digest: &digest,
+        };
         let followed = follow.to_the_end().await;
         if let Ok(result) = &followed {
             for message in &result.notes {
@@ -133,62 +162,117 @@ impl Slurm {
         (self.start.events)(Event::Note { message });
     }
 
-    async fn scancel(&self, name: &str) {
-        let arguments = vec!["--me".to_owned(), format!("--name={name}")];
-        let answer = self.start.caller.call("scancel", arguments, String::new()).await;
-        if answer.code != Some(0) {
-            self.note(format!("{name} could not be cancelled in Slurm, it runs to its end: {}", answer.err.trim()));
+    /// Cancels what is still in the queue of a run that needs nothing more: newer attempts at what has a result, also
+    /// those that an earlier process left. Unless `always`, nothing is done where no unit came here.
+    pub async fn finish(&self, always: bool) {
+        if !always && self.queue.borrow().serial == 0 {
+            return;
         }
+        let start = &self.start;
+        let mut before = BTreeSet::new();
+        for _ in 0..3 {
+            let rows = match jobs_of(start).await {
+                Ok(rows) => rows,
+                Err(why) => return self.note(format!("what the run left in the queue of Slurm is not known ({why})")),
+            };
+            let at_work = |row: &&Row| ["RUNNING", "PENDING"].contains(&row.state.as_str());
+            let at_work: BTreeSet<String> = rows.values().filter(at_work).map(|row| row.name.clone()).collect();
+            if at_work.is_empty() {
+                return;
+            }
+            // In the first look it may be an attempt that gave its result and is about to end.
+            for name in at_work.intersection(&before) {
+                scancel(start, name).await;
+            }
+            before = at_work;
+            tokio::time::sleep(Duration::from_secs(start.setup.poll)).await;
+        }
+    }
+}
+
+/// Folder of the jobs of a run, below the cache.
+fn jobs(start: &Start) -> Utf8PathBuf {
+    Utf8Path::new("jobs").join(&start.run)
+}
+
+/// The jobs of the run in the queue, by name.
+async fn jobs_of(start: &Start) -> Result<BTreeMap<String, Row>, String> {
+    let rows = squeue_rows(&start.caller.call("squeue", squeue_arguments(), String::new()).await)?;
+    let mine = format!("{}/", start.run);
+    let rows = rows.into_iter().filter(|row| row.name.starts_with(&mine));
+    Ok(rows.map(|row| (row.name.clone(), row)).collect())
+}
+
+async fn scancel(start: &Start, name: &str) {
+    let arguments = vec!["--me".to_owned(), format!("--name={name}")];
+    let answer = start.caller.call("scancel", arguments, String::new()).await;
+    if answer.code != Some(0) {
+        let message = format!("{name} could not be cancelled in Slurm, it runs to its end: {}", answer.err.trim());
+        (start.events)(Event::Note { message });
     }
 }
 
 /// One job from its submission to its result.
 struct Follow<'a> {
     slurm: &'a Slurm,
-    job: &'a Job,
+    parcel: &'a Parcel,
     demand: &'a Demand,
+    /// Its folder on this host.
     folder: &'a Utf8Path,
+    /// The same below the cache.
+    inside: &'a Utf8Path,
     name: &'a str,
     digest: &'a str,
 }
 
 impl Follow<'_> {
     async fn to_the_end(&self) -> Result<UnitResult, Stopped> {
-        let cancel = &self.slurm.start.cancel;
+        let start = &self.slurm.start;
+        let cancel = &start.cancel;
         let mut queue = self.slurm.queue.clone();
         // The first look at the queue must have been since this process took the run.
         let mut after = 0;
-        let (mut sent, mut absent, mut lost, mut complained, mut requeued) = (false, 0, 0, false, false);
+        let (mut sent, mut absent, mut lost, mut complained, mut ours) = (false, 0, 0, false, false);
+        let mut failures = 0;
         let mut state = String::new();
         loop {
             if let Some(result) = self.result()? {
-                if requeued {
-                    // An older attempt was first; the newer one works for nothing.
-                    self.slurm.scancel(self.name).await;
+                if ours || !result.done.is_trouble() {
+                    if ours {
+                        locked(&self.slurm.taken).insert(self.name.to_owned(), 0);
+                    }
+                    return Ok(result);
                 }
-                return Ok(result);
+                // From before the run was resumed: this is the next try.
+                self.forget().await.map_err(Stopped::Trouble)?;
+                after = queue.borrow().serial + 1;
             }
             let seen = tokio::select! {
                 seen = next(&mut queue, after) => seen,
                 () = cancel.cancelled() => {
-                    self.slurm.scancel(self.name).await;
+                    scancel(start, self.name).await;
                     // What ended in the meantime is not thrown away.
                     return self.result()?.ok_or(Stopped::Cancelled);
                 }
             };
             let Some(seen) = seen else { return Err(Stopped::Trouble("the queue is no longer looked at".to_owned())) };
             after = seen.serial;
+            if self.inside.file_name().is_some_and(|name| seen.arrived.contains(name)) {
+                if let Err(why) = start.carrier.fetch(&self.parcel.job, self.inside).await {
+                    self.failed("its result cannot be fetched", why, &mut failures)?;
+                }
+                continue;
+            }
             if let Some(row) = seen.rows.get(self.name) {
-                (sent, absent) = (true, 0);
-                requeued |= state == "RUNNING" && row.state == "PENDING";
+                (sent, absent, ours) = (true, 0, true);
                 if state != row.state {
                     state.clone_from(&row.state);
                     self.say(row);
                 }
                 continue;
             }
-            if let Some(result) = self.result()? {
-                return Ok(result);
+            if self.result()?.is_some() {
+                continue;
             }
             if sent {
                 absent += 1;
@@ -196,24 +280,35 @@ impl Follow<'_> {
                     continue;
                 }
                 lost += 1;
-                let unit = &self.job.unit;
+                let unit = &self.parcel.job.unit;
                 if lost > RESUBMISSIONS {
-                    let log = self.last_words();
-                    return Err(Stopped::Trouble(format!("Slurm lost the job {lost} times without a result{log}")));
+                    let words = start.carrier.last_words(self.inside).await;
+                    let words = if words.is_empty() { words } else { format!(": {words}") };
+                    return Err(Stopped::Trouble(format!("Slurm lost the job {lost} times without a result{words}")));
                 }
                 self.slurm.note(format!("the job of {unit} vanished from Slurm without a result; submitted again"));
             }
+            if let Err(why) = start.carrier.send(self.parcel, self.inside).await {
+                self.failed("it cannot be sent to the nodes", why, &mut failures)?;
+                (sent, absent) = (false, 0);
+                continue;
+            }
+            ours = true;
             match self.submit().await {
                 Submitted::Job(id) => {
-                    (sent, absent) = (true, 0);
+                    (sent, absent, failures) = (true, 0, 0);
                     self.progress(&format!("job {id} of Slurm"));
                 }
-                Submitted::Refused(why) => return Err(Stopped::Trouble(format!("Slurm refuses the job: {why}"))),
+                Submitted::Refused(why) => {
+                    let asked = self.demand.shape.constraint.as_ref().filter(|_| why.contains("feature"));
+                    let asked = asked.map(|words| format!(" (--constraint={words})")).unwrap_or_default();
+                    return Err(Stopped::Trouble(format!("Slurm refuses the job: {why}{asked}")));
+                }
                 Submitted::Unclear(why) => {
                     (sent, absent) = (false, 0);
                     if !complained {
                         complained = true;
-                        let unit = &self.job.unit;
+                        let unit = &self.parcel.job.unit;
                         self.slurm.note(format!("submitting {unit} to Slurm gave no clear answer ({why}); trying on"));
                     }
                 }
@@ -223,11 +318,36 @@ impl Follow<'_> {
         }
     }
 
+    /// A transfer that failed is tried again at the next look: a queue that can be seen and a transfer that fails again
+    /// and again is trouble that does not pass.
+    fn failed(&self, what: &str, why: String, failures: &mut u32) -> Result<(), Stopped> {
+        if self.slurm.start.cancel.is_cancelled() {
+            return Ok(());
+        }
+        *failures += 1;
+        if *failures > FAILURES {
+            return Err(Stopped::Trouble(format!("{what}: {why}")));
+        }
+        if *failures == 1 {
+            let unit = &self.parcel.job.unit;
+            self.slurm.note(format!("{unit}: {what} ({why}); trying again"));
+        }
+        Ok(())
+    }
+
+    /// Takes a result away, here and where the nodes are.
+    async fn forget(&self) -> Result<(), String> {
+        self.slurm.start.carrier.forget(self.inside).await?;
+        fs_err::remove_file(self.folder.join(RESULT)).map_err(|error| error.to_string())
+    }
+
     async fn submit(&self) -> Submitted {
         let start = &self.slurm.start;
-        let words = [&start.program, "--cache", start.cache.as_str(), "unit", self.folder.as_str()].map(quote);
+        let cache = start.carrier.cache();
+        let folder = cache.join(self.inside);
+        let words = [&self.parcel.program, "--cache", cache.as_str(), "unit", folder.as_str()].map(quote);
         let script = format!("#!/bin/sh\nexec {}\n", words.join(" "));
-        let arguments = sbatch_arguments(self.name, &format!("{}/%j.log", self.folder), self.demand);
+        let arguments = sbatch_arguments(self.name, &format!("{folder}/%j.log"), self.demand);
         submitted(&start.caller.call("sbatch", arguments, script).await)
     }
 
@@ -251,25 +371,13 @@ impl Follow<'_> {
         let why = if row.reason == "None" { String::new() } else { format!(" ({})", row.reason) };
         self.progress(&format!("job {} of Slurm: {}{why}", row.id, row.state.to_lowercase()));
         if row.state == "PENDING" && ["held", "Dependency", "BadConstraints"].iter().any(|w| row.reason.contains(w)) {
-            self.slurm.note(format!("Slurm does not start job {} ({}): {}", row.id, self.job.unit, row.reason));
+            self.slurm.note(format!("Slurm does not start job {} ({}): {}", row.id, self.parcel.job.unit, row.reason));
         }
     }
 
     fn progress(&self, message: &str) {
-        let (unit, message) = (self.job.unit.clone(), message.to_owned());
+        let (unit, message) = (self.parcel.job.unit.clone(), message.to_owned());
         (self.slurm.start.events)(Event::UnitProgress { unit, done: 0, total: 0, message });
-    }
-
-    /// Last line of what the job printed, for messages.
-    fn last_words(&self) -> String {
-        let mut logs: Vec<Utf8PathBuf> = match self.folder.read_dir_utf8() {
-            Ok(entries) => entries.flatten().map(|entry| entry.path().to_owned()).collect(),
-            Err(_) => Vec::new(),
-        };
-        logs.retain(|path| path.extension() == Some("log"));
-        logs.sort();
-        let text = logs.last().and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
-        text.trim().lines().last().map(|line| format!(": {line}")).unwrap_or_default()
     }
 }
 
@@ -296,33 +404,67 @@ async fn next(queue: &mut watch::Receiver<Snapshot>, after: u64) -> Option<Snaps
 }
 
 /// Looks at the queue for all units together, at a bounded rate, and only while somebody waits.
-async fn poll(start: Arc<Start>, queue: watch::Sender<Snapshot>, waiting: Arc<AtomicUsize>, wake: Arc<Notify>) {
-    let mut silent = false;
-    loop {
-        while waiting.load(Ordering::SeqCst) == 0 {
-            wake.notified().await;
-        }
-        let answer = start.caller.call("squeue", squeue_arguments(), String::new()).await;
-        match squeue_rows(&answer) {
-            Ok(rows) => {
-                silent = false;
-                let mine = format!("{}/", start.run);
-                let rows = rows.into_iter().filter(|row| row.name.starts_with(&mine));
-                let rows: BTreeMap<String, Row> = rows.map(|row| (row.name.clone(), row)).collect();
-                queue.send_modify(|seen| {
-                    seen.serial += 1;
-                    seen.rows = Arc::new(rows);
-                });
+struct Poller {
+    start: Arc<Start>,
+    queue: watch::Sender<Snapshot>,
+    taken: Taken,
+}
+
+impl Poller {
+    async fn poll(self, waiting: Arc<AtomicUsize>, wake: Arc<Notify>) {
+        let mut silent = false;
+        loop {
+            while waiting.load(Ordering::SeqCst) == 0 {
+                wake.notified().await;
             }
-            Err(why) => {
-                if !silent {
-                    let message = format!("the queue of Slurm cannot be seen ({why}); waiting for it");
-                    (start.events)(Event::Note { message });
+            match self.look().await {
+                Ok((rows, arrived)) => {
+                    silent = false;
+                    self.look_after_taken(&rows).await;
+                    self.queue.send_modify(|seen| {
+                        seen.serial += 1;
+                        (seen.rows, seen.arrived) = (Arc::new(rows), Arc::new(arrived));
+                    });
                 }
-                silent = true;
+                Err(why) => {
+                    if !silent {
+                        let message = format!("the queue of Slurm cannot be seen ({why}); waiting for it");
+                        (self.start.events)(Event::Note { message });
+                    }
+                    silent = true;
+                }
             }
+            tokio::time::sleep(Duration::from_secs(self.start.setup.poll)).await;
         }
-        tokio::time::sleep(Duration::from_secs(start.setup.poll)).await;
+    }
+
+    /// The jobs of the run by name, and the results that wait. Results are looked for last: what left the queue without
+    /// one had none.
+    async fn look(&self) -> Result<(BTreeMap<String, Row>, BTreeSet<String>), String> {
+        let start = &self.start;
+        let rows = jobs_of(start).await?;
+        Ok((rows, start.carrier.arrived(&jobs(start)).await?))
+    }
+
+    /// Cancels newer attempts at what has a result.
+    async fn look_after_taken(&self, rows: &BTreeMap<String, Row>) {
+        let mut late = Vec::new();
+        locked(&self.taken).retain(|name, looks| match rows.get(name).map(|row| row.state.as_str()) {
+            None => false,
+            Some("RUNNING" | "PENDING") => {
+                // In the first look it may be the attempt that gave the result, about to end.
+                *looks += 1;
+                let stays = *looks < 2;
+                if !stays {
+                    late.push(name.clone());
+                }
+                stays
+            }
+            Some(_) => true,
+        });
+        for name in late {
+            scancel(&self.start, &name).await;
+        }
     }
 }
 

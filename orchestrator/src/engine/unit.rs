@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::job::FORMAT;
 use super::{Done, Job, Surroundings, UnitResult, Work};
-use crate::words::Event;
+use crate::words::{Event, Node};
 
 /// File of a job.
 pub(super) const JOB: &str = "job.json";
@@ -55,7 +55,7 @@ pub async fn perform(
     let heard = notes.clone();
     let at = Surroundings {
         cache: cache.to_owned(),
-        node: Some(node.to_owned()),
+        node: Some(Node { engine: job.engine.clone(), name: node.to_owned() }),
         events: Arc::new(move |event| {
             if let Event::Note { message } = event {
                 heard.lock().unwrap_or_else(PoisonError::into_inner).push(message);

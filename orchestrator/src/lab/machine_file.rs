@@ -1,6 +1,7 @@
 //! From a machine file to a machine, with everything that is wrong told at once.
 
 use super::files::Check;
+use super::ssh_file::ssh_problems;
 use crate::words::{
     BootMethod, ConsoleLink, Dut, DutBoot, Hardware, Health, Machine, MachineFile, Power, QemuMachine, Reserve,
     SecretPlace, Ssh,
@@ -144,17 +145,9 @@ impl Check {
     }
 
     fn ssh(&mut self, ssh: &Ssh) {
-        self.host(&["ssh", "host"], &ssh.host);
-        self.host(&["ssh", "user"], &ssh.user);
-        let identity = ssh.identity.starts_with('/') || ssh.identity.starts_with("~/");
-        self.unless(identity, &["ssh", "identity"], "is no path of a key", "write it from / or from ~/");
-        let mut words = ssh.host_key.split_whitespace();
-        let kinds = ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
-        let good = words.next().is_some_and(|kind| kinds.contains(&kind))
-            && words.next().is_some_and(|key| key.starts_with("AAAA"))
-            && !ssh.host_key.contains('\n');
-        let hint = "write two words of the box's /etc/ssh/ssh_host_ed25519_key.pub: ssh-ed25519 AAAA...";
-        self.unless(good, &["ssh", "host_key"], "is no public key of a host", hint);
+        for (key, complaint, hint) in ssh_problems(ssh) {
+            self.unless(false, &["ssh", key], &complaint, hint);
+        }
     }
 
     fn dut_boot(&mut self, boot: &DutBoot) {

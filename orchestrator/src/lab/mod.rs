@@ -33,6 +33,7 @@ mod request;
 mod reserve;
 mod results;
 mod sockets;
+mod ssh_file;
 mod start;
 mod supervisor;
 mod symbols;
@@ -45,11 +46,14 @@ pub use accel::probe_accel;
 pub use agent::{ARM64_REMEDY, agent_for, agent_hash, agent_hash_for};
 pub use bench::{bench_file, bench_hash, place_bench};
 pub use counts::{Counts, Window, metric_hash};
-pub use dut::{BoxLock, BoxState, HealthWatch, Held, PowerDriver, PowerState, Session, printable};
+pub use dut::{
+    BoxLock, BoxState, HealthWatch, Held, PowerDriver, PowerState, Session, known_hosts_line, printable, ssh_options,
+};
 pub use error::LabError;
 pub use files::{machine, machine_names, machines, suite};
 pub use plugin::{install_plugin, plugin_file, plugin_hash};
 pub use request::{AccelChoice, BootRequest, Counting, RawBoot, Selection};
 pub use reserve::{Holder, Lost, Reservation, ReserveError, Standing, acquire, standing};
+pub use ssh_file::ssh_problems;
 pub use start::boot;
 pub use symbols::{SymbolsError, symbol_table};

@@ -10,6 +10,7 @@ mod junit;
 pub(crate) mod labels;
 mod markdown;
 pub mod model;
+mod nodes;
 pub(crate) mod numbers;
 mod terminal;
 mod versions;

@@ -6,7 +6,7 @@ mod since;
 use super::harmless::{harmless, harmless_text};
 use super::labels::{self, Label, Tone};
 use super::model::{Previous, Report, TreeInfo};
-use super::view;
+use super::{nodes, view};
 use crate::term::Styles;
 use crate::term::text::{count, duration, pad, truncate, visible, width, wrap};
 use crate::words::{Evidence, Finding};
@@ -314,6 +314,9 @@ fn foot(page: &mut Page, report: &Report) {
     let host = &report.run.host;
     let accel = labels::word(&host.accel);
     page.field("host", &format!("{}, {}, {accel}: {}", host.os, count(host.cores, "core"), host.accel_why));
+    for line in nodes::lines(report) {
+        page.field("node", &line);
+    }
     if !host.sandboxed {
         page.field("sandbox", &format!("none: {}", host.sandbox));
     }

@@ -408,6 +408,7 @@ fn unbooted(want: Want<'_>, machine: Option<&Machine>, reason: &str) -> BootReco
         wall_ms: 0,
         cpu_ms: 0,
         replay: String::new(),
+        node: None,
     }
 }
 

@@ -231,6 +231,7 @@ impl<'a> BuildStage<'a> {
             touched,
             fresh: self.context.options().fresh,
             unit: unit.to_owned(),
+            node: None,
             events: self.context.events.clone(),
             cancel: self.context.cancel.clone(),
         }

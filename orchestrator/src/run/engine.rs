@@ -214,6 +214,7 @@ pub async fn execute(
         }
         trees.push(tested);
     }
+    context.engine.finish().await;
     let accel = accel.get();
     let inputs = summary::Inputs {
         context: &context,

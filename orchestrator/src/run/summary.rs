@@ -258,6 +258,7 @@ fn build_cells(context: &Context, result: &TreeResult) -> Vec<BuildCell> {
             objects: u32::try_from(record.compiled.len()).unwrap_or(u32::MAX),
             log: Utf8Path::new(&record.log).file_name().and_then(|name| existing(context, &made.unit, name)),
             replay: (!record.replay.is_empty()).then(|| record.replay.clone()),
+            node: record.node.clone(),
         }
     };
     result.builds.iter().map(cell).collect()
@@ -287,6 +288,7 @@ fn boot_rows(context: &Context, result: &TreeResult) -> Vec<BootRow> {
             console: existing(context, &booted.unit, "console.log"),
             results: existing(context, &booted.unit, "results.jsonl"),
             replay: (!record.replay.is_empty()).then(|| record.replay.clone()),
+            node: record.node.clone(),
         }
     };
     result.boots().map(row).collect()

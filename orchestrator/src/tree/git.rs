@@ -35,6 +35,16 @@ pub(super) fn remote_git(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
         .inherit("HOME")
 }
 
+/// `git push` of a commit to the repository at `url`, where a ref of its own keeps it; `transport` is the command that
+/// logs in there. What is there already does not travel.
+pub fn push(repo: &Utf8Path, transport: &str, url: &str, commit: &str) -> Command {
+    git(repo, repo)
+        .env("GIT_SSH_COMMAND", transport)
+        .env("GIT_SSH_VARIANT", "ssh")
+        .args(["push", "--quiet", "--force", "--no-verify", url])
+        .arg(format!("{commit}:refs/orchestrator/pushed/{commit}"))
+}
+
 fn base(repo: &Utf8Path, cwd: &Utf8Path) -> Command {
     let settings = SETTINGS.iter().flat_map(|setting| ["-c", *setting]);
     Command::new("git", cwd)

@@ -43,6 +43,7 @@ pub use base::{
 pub use error::TreeError;
 pub use fetch::{FetchOptions, fetch, fetch_commit};
 pub use file::{CloneEntry, DebianEntry, TreesFile, catalogue};
+pub use git::push;
 pub use prune::{Pruned, folder_size, prune};
 pub use query::{LogEntry, log, read_file};
 pub use range_diff::{Commits, range_diff};

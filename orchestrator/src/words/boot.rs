@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Accel, MetricSamples, Revision, Verdict};
+use super::{Accel, MetricSamples, Node, Revision, Verdict};
 
 /// Kinds of trouble a kernel reports in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,4 +128,7 @@ pub struct BootRecord {
     pub cpu_ms: u64,
     /// The command line that repeats it.
     pub replay: String,
+    /// Node of an engine that booted it; `None` when the process of the run did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Node>,
 }

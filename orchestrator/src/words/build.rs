@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Kconfig, Kind, Revision};
+use super::{Kconfig, Kind, Node, Revision};
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -182,6 +182,9 @@ pub struct BuildRecord {
     pub cpu_ms: u64,
     /// The command line that repeats it.
     pub replay: String,
+    /// Node of an engine that made it; `None` when the process of the run did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Node>,
 }
 
 impl BuildRecord {
@@ -205,6 +208,7 @@ impl BuildRecord {
             wall_ms: 0,
             cpu_ms: 0,
             replay: String::new(),
+            node: None,
         }
     }
 }

@@ -56,6 +56,7 @@ pub fn boot_record(index: usize, total: usize) -> BootRecord {
         wall_ms: 1,
         cpu_ms: 1,
         replay: "qemu-system-x86_64".into(),
+        node: None,
     }
 }
 

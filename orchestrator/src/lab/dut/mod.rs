@@ -24,3 +24,4 @@ pub use lock::{BoxLock, Held};
 pub use power::{PowerDriver, PowerState};
 pub use serial::printable;
 pub use session::Session;
+pub use ssh::{known_hosts_line, ssh_options};

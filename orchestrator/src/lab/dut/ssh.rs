@@ -67,13 +67,20 @@ impl Shell {
     }
 }
 
-fn known_hosts_line(ssh: &Ssh) -> String {
+/// The line of a `known_hosts` file that pins a host's key.
+pub fn known_hosts_line(ssh: &Ssh) -> String {
     let key: Vec<&str> = ssh.host_key.split_whitespace().take(2).collect();
     let host = if ssh.port == 22 { ssh.host.clone() } else { format!("[{}]:{}", ssh.host, ssh.port) };
     format!("{host} {}\n", key.join(" "))
 }
 
 fn arguments(ssh: &Ssh, known_hosts: &Utf8Path, script: &str) -> Vec<String> {
+    let host = ["--".to_owned(), ssh.host.clone(), script.to_owned()];
+    ssh_options(ssh, known_hosts).into_iter().chain(host).collect()
+}
+
+/// Options of `ssh` for a host whose key is pinned in the file `known_hosts`. No file of the user's is read.
+pub fn ssh_options(ssh: &Ssh, known_hosts: &Utf8Path) -> Vec<String> {
     let kind = ssh.host_key.split_whitespace().next().unwrap_or_default();
     // An rsa key signs by newer hashes than its name says.
     let algorithms = if kind == "ssh-rsa" { "rsa-sha2-512,rsa-sha2-256" } else { kind };
@@ -93,7 +100,6 @@ fn arguments(ssh: &Ssh, known_hosts: &Utf8Path, script: &str) -> Vec<String> {
     let mut words: Vec<String> = ["-F", "none", "-T", "-p"].map(str::to_owned).to_vec();
     words.extend([ssh.port.to_string(), "-i".to_owned(), home(&ssh.identity), "-l".to_owned(), ssh.user.clone()]);
     words.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
-    words.extend(["--".to_owned(), ssh.host.clone(), script.to_owned()]);
     words
 }
 

@@ -12,6 +12,7 @@ use crate::words::{BuildOutcome, Revision};
 pub struct CellView {
     pub mark: Mark,
     pub detail: String,
+    pub node: String,
     pub title: String,
     pub href: Option<String>,
 }
@@ -76,10 +77,12 @@ fn build(cell: &BuildCell) -> CellView {
     let took = if cell.reused { "reused".to_owned() } else { clock(cell.wall_ms) };
     let ran = !matches!(cell.outcome, BuildOutcome::NotRun { .. });
     let meaning = labels::build_reason(cell).unwrap_or(labels::build_meaning(cell).1);
+    let on = |word: &str| cell.node.as_ref().map(|node| format!("{word}{node}")).unwrap_or_default();
     CellView {
         mark: labels::build(cell).into(),
         detail: if ran { took } else { String::new() },
-        title: meaning.to_owned(),
+        node: on(""),
+        title: format!("{meaning}{}", on("; made on ")),
         href: cell.log.as_deref().and_then(link::file),
     }
 }

@@ -4,7 +4,7 @@ use super::super::labels::{self, Label, Tone};
 use super::super::model::{
     BaseHealth, BootRow, NotCovered, PatchInfo, Report, RunVerdict, SideCoverage, StageTiming, TreeInfo,
 };
-use super::super::view;
+use super::super::{nodes, view};
 use super::builds::{GridView, ReasonView, ReplayView, grids, reasons, replays};
 use super::charts::ChartView;
 use super::link;
@@ -163,6 +163,7 @@ pub struct BootView {
     pub splats: u32,
     pub took: String,
     pub accel: String,
+    pub node: String,
     pub uname: String,
     pub logs: Vec<Fact>,
     pub replay: String,
@@ -191,6 +192,7 @@ fn boot(row: &BootRow) -> BootView {
             (true, false) => clock(row.wall_ms),
         },
         accel: if booted { labels::word(&row.accel) } else { String::new() },
+        node: row.node.as_ref().map(ToString::to_string).unwrap_or_default(),
         uname: row.uname.clone(),
         logs: [log("console", &row.console), log("results", &row.results)].into_iter().flatten().collect(),
         replay: row.replay.clone().unwrap_or_default(),
@@ -445,7 +447,7 @@ fn host(report: &Report) -> Vec<Fact> {
     let timing = &report.timing;
     let tools: Vec<String> = host.toolchains.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect();
     let sandbox = if host.sandboxed { "" } else { "none: " };
-    vec![
+    let mut facts = vec![
         fact(
             "started",
             if report.run.resumed { format!("{}, resumed", report.run.started) } else { report.run.started.clone() },
@@ -458,5 +460,7 @@ fn host(report: &Report) -> Vec<Fact> {
         fact("guests", format!("{}: {}", labels::word(&host.accel), host.accel_why)),
         fact("build sandbox", format!("{sandbox}{}", host.sandbox)),
         fact("tools", tools.join(", ")),
-    ]
+    ];
+    facts.extend(nodes::lines(report).into_iter().map(|line| fact("node", line)));
+    facts
 }

@@ -9,7 +9,7 @@ use escape::{block, cell_code, code, text};
 use super::harmless::harmless;
 use super::labels;
 use super::model::{Report, SideCoverage};
-use super::view;
+use super::{nodes, view};
 use crate::term::text::{count, duration};
 use crate::words::{Change, Finding};
 
@@ -271,6 +271,9 @@ fn foot(out: &mut String, report: &Report) {
     line(out, &format!("- {}", text(&tools.join(", "))));
     let sandbox = if host.sandboxed { "builds sandboxed" } else { "builds not sandboxed" };
     line(out, &format!("- {sandbox}: {}", text(&host.sandbox)));
+    for node in nodes::lines(report) {
+        line(out, &format!("- {}", text(&node)));
+    }
     line(out, "");
     line(out, "Repeat:");
     line(out, "");

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::revision_text;
-use crate::words::{Accel, BootEnd, Revision};
+use crate::words::{Accel, BootEnd, Node, Revision};
 
 /// One attempt at a boot, or a boot that was not needed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,4 +51,7 @@ pub struct BootRow {
     pub results: Option<String>,
     /// The command that repeats it.
     pub replay: Option<String>,
+    /// Node of an engine that booted it; absent when the process of the run did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Node>,
 }

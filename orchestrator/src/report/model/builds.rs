@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::revision_text;
-use crate::words::{BuildOutcome, Kind, Revision};
+use crate::words::{BuildOutcome, Kind, Node, Revision};
 
 /// A kconfig of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,4 +51,7 @@ pub struct BuildCell {
     pub log: Option<String>,
     /// The command that repeats it.
     pub replay: Option<String>,
+    /// Node of an engine that made it; absent when the process of the run did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Node>,
 }

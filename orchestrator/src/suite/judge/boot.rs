@@ -122,6 +122,7 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
         wall_ms: meta.wall_ms,
         cpu_ms: meta.cpu_ms,
         replay: meta.replay,
+        node: None,
         end,
     }
 }
