@@ -53,9 +53,8 @@ impl Bench {
             let status = Command::new("cp").arg("-r").arg(repository().join(name)).arg(&home).status().unwrap();
             assert!(status.success());
         }
-        // Examples of boxes that nobody has; a name of our own, so that no box of the user's is taken for the lab's.
-        for name in ["ipmi", "redfish", "command"] {
-            std::fs::remove_file(home.join(format!("lab/box-{name}.yaml"))).unwrap();
+        // Names of our own, so that no box of the user's is taken for the lab's.
+        for name in ["ipmi", "redfish"] {
             let _ = std::fs::remove_dir_all(cache().join(format!("lab/loop-{name}")));
         }
         let matrix = home.join("kconfigs/matrix.yaml");
@@ -240,6 +239,11 @@ fn d_a_wrong_kernel_and_a_dead_bmc_are_trouble_of_ours() {
     assert!(code == 2 && said.contains("a wrong kernel runs"), "{said}");
     let (code, said) = bench.output(&["lab", "check", "loop-ipmi"]);
     assert!(code == 0 && said.contains("well"), "it was brought back: {said}");
+
+    // Without names all are checked but the shipped examples.
+    let (code, said) = bench.output(&["lab", "check"]);
+    assert!(code == 0 && said.contains("box-ipmi: left out, an example"), "{said}");
+    assert!(said.contains("loop-ipmi: well") && said.contains("loop-redfish: well"), "{said}");
 
     // Redfish switches the same box.
     for (action, state) in [("off", "off"), ("on", "on"), ("status", "on")] {
