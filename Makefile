@@ -49,17 +49,19 @@ test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
-	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1 --skip v6
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs
 	if scripts/has-pip; then \
-	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 b_a_panic e_one; \
+	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 b_a_panic e_one g_a_box; \
 	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
 
 # The whole lab: v6, a hang, a wrong kernel and a dead BMC on a box, crashes of Slurm and of its nodes. Half an hour more.
 test-lab: deps-test build
 	scripts/lab/selftest
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
-	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --nocapture --test-threads=1 v6
+	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 \
+	    $(if $(wildcard /usr/sbin/pdudaemon),,--skip pdudaemon)
 
 bench: deps build
 	scripts/bench

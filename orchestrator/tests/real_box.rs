@@ -349,7 +349,7 @@ fn e_one_waits_for_a_box_that_another_holds() {
 #[ignore = "boots a real kernel on a box"]
 fn f_a_box_of_labgrids_is_had_again_when_its_lock_is_lost() {
     let bench = Bench::new();
-    let folder = planted::write(bench.folder.path(), "harmless", &source, &[planted::HARMLESS]);
+    let folder = planted::write(bench.folder.path(), "moved", &source, planted::ONLY_MOVED);
     let mut args = vec!["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--kconfig", "hmm-box"];
     args.extend(["--machine", "loop-labgrid", "--test", TESTS[0], "--test", TESTS[2]]);
     let mut child = bench.command(&args).spawn().unwrap();
@@ -392,7 +392,7 @@ fn f_a_box_of_labgrids_is_had_again_when_its_lock_is_lost() {
 #[test]
 #[ignore = "boots a real kernel on a box"]
 fn g_a_box_boots_over_the_network() {
-    let bench = Bench::with(&["box", "--netboot"]);
+    let bench = Bench::with(&["box", "--boots", "netboot"]);
     let (code, said) = bench.lab_run_on("loop-netboot", &[]);
     assert!(code == 0 && said.contains(&format!("pass     {}", TESTS[0])), "{said}");
     let offered = Path::new(&bench.env["BOX_NETBOOT_DIR"]);

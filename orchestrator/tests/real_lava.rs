@@ -109,12 +109,16 @@ impl Lab {
                 assert!(status.success());
             }
             let lava = &self.server.lava;
+            let template = lava.template.as_ref().map(|text| {
+                std::fs::write(home.join("lab/job.template"), text).unwrap();
+                "job.template"
+            });
             let machine = serde_json::json!({
                 "name": "loop-lava",
                 "tags": {"arch": "x86_64"},
                 "lava": {
                     "url": lava.url, "device_type": lava.device_type, "token": {"file": lava.token.file},
-                    "publish_dir": lava.publish_dir, "publish_url": lava.publish_url,
+                    "publish_dir": lava.publish_dir, "publish_url": lava.publish_url, "template": template,
                 },
                 "timeouts": {"boot": 300, "silence": 300, "suite": 1200},
             });
@@ -298,7 +302,7 @@ async fn a_whole_run_finds_a_failing_test_and_a_panic() {
 async fn a_job_that_the_server_loses_is_no_result() {
     let lab = Lab::stand_in().await;
     lab.server.will_lose(Lost::One(1));
-    let (code, report) = lab.judge("harmless", &[planted::HARMLESS]);
+    let (code, report) = lab.judge("moved", planted::ONLY_MOVED);
     assert_eq!((code, &report["verdict"]), (0, &"clean".into()), "{}", report["findings"]);
     assert!(lab.events().contains("LAVA knows nothing of job 1 any more"), "{}", lab.events());
     let boots = report["boots"].as_array().unwrap();
@@ -308,7 +312,7 @@ async fn a_job_that_the_server_loses_is_no_result() {
 
     let lab = Lab::stand_in().await;
     lab.server.will_lose(Lost::All);
-    let (code, report) = lab.judge("harmless", &[planted::HARMLESS]);
+    let (code, report) = lab.judge("moved", planted::ONLY_MOVED);
     assert_eq!((code, &report["verdict"]), (2, &"infra".into()), "{}", report["findings"]);
     assert_eq!(report["coverage"]["tests"]["both"], 0, "nothing counts that ran in a job that was lost");
     assert!(report["findings"].as_array().unwrap().iter().all(|finding| finding["kind"] == "infra"));

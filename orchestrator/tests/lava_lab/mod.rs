@@ -56,7 +56,7 @@ impl Server {
             token: SecretPlace { env: None, file: Some(file) },
             publish_dir: publish_dir.to_string(),
             publish_url: format!("http://{host}:{port}"),
-            template: None,
+            template: std::env::var("LAVA_TEMPLATE").ok().map(|file| std::fs::read_to_string(file).unwrap()),
         };
         Server { lava, jobs: Jobs::default(), _stand_in: None, _web: Some(Web(web)) }
     }

@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 
-from . import cpio, image, keys
+from . import cpio, grub, image, keys
 from .core import Trouble, find_program, run, wait_for
 
 PORTS = 2  # ssh, console
@@ -15,9 +15,9 @@ APPEND = "console=ttyS0,115200n8 panic=5"
 MEBIBYTES = 3072
 DISK = "1G"
 
-# How the kernel gets into the guest: from the host, or over its network card.
-DIRECT = "-kernel {folder}/vmlinuz -initrd {folder}/initrd.img -append '{append}'"
-NETWORK = "-boot n"
+# How the kernel gets into the guest: from the host, over its network card, or from its disk by GRUB.
+KERNEL = {"direct": "-kernel {folder}/vmlinuz -initrd {folder}/initrd.img -append '{append}'", "netboot": "-boot n",
+          "grub": "-kernel {folder}/grub.lnx"}
 # What the network card's iPXE asks for first: a test kernel where one is offered, else the default kernel.
 FIRST = """\
 #!ipxe
@@ -45,9 +45,9 @@ exec setpriv --pdeathsig KILL {qemu} -name {folder},process=qemu-box \\
 """
 
 
-def prepare(lab, ports, bmc_port, netboot=False):
+def prepare(lab, ports, bmc_port, boots="direct"):
     """Makes kernel, initramfs, disk and start script, and starts the console server. `bmc_port`: where the BMC waits for the box.
-    `netboot`: it boots over its network card."""
+    `boots`: how, a key of KERNEL."""
     kernel, release, base = image.ensure()
     folder = lab.folder / "box"
     folder.mkdir(exist_ok=True)
@@ -57,12 +57,17 @@ def prepare(lab, ports, bmc_port, netboot=False):
     own = cpio.Archive()
     own.add("root/.ssh/authorized_keys", authorized + "\n", 0o600)
     own.copy(folder / "host_key", "etc/dropbear/host_key", 0o600)
+    if boots == "grub":
+        grub.add_tools(own)
+        grub.make(folder)
+        lab.env["BOX_GRUB_ENTRY"] = grub.ENTRY
     # The kernel takes archives that follow each other for one.
     (folder / "initrd.img").write_bytes(base.read_bytes() + own.packed())
-    make_disk(folder)
+    make_disk(folder, boots == "grub")
+    netboot = boots == "netboot"
     if netboot:
         offer_default(lab, folder)
-    words = {"kernel": (NETWORK if netboot else DIRECT).format(folder=folder, append=APPEND), "rom": "" if netboot else ",romfile=",
+    words = {"kernel": KERNEL[boots].format(folder=folder, append=APPEND), "rom": "" if netboot else ",romfile=",
              "boot_server": f",tftp={folder}/tftp,bootfile=first.ipxe" if netboot else ""}
     lab.write("box/start", START.format(folder=folder, pids=lab.pids, logs=lab.logs, qemu=find_program("qemu-system-x86_64"),
                                         memory=MEBIBYTES, ssh_port=ports[0], bmc_port=bmc_port, **words), 0o700)
@@ -103,7 +108,7 @@ def dropbear_key(path):
     raise Trouble(f"dropbearkey says no public key of {path}")
 
 
-def make_disk(folder):
+def make_disk(folder, with_grub):
     """A new disk: /boot with the default kernel and the initramfs, and an empty stable storage."""
     content = folder / "disk"
     shutil.rmtree(content, ignore_errors=True)
@@ -111,6 +116,8 @@ def make_disk(folder):
     (content / "boot").mkdir()
     for name in ("vmlinuz", "initrd.img"):
         (content / "boot" / name).hardlink_to(folder / name)
+    if with_grub:
+        grub.configure(content / "boot", APPEND)
     disk = folder / "disk.img"
     disk.unlink(missing_ok=True)
     run([find_program("mke2fs"), "-q", "-t", "ext4", "-m", "0", "-L", "box-01", "-E",

@@ -31,9 +31,8 @@ def part(name):
         raise Trouble(f"{name}: {error}") from None
 
 
-def up(folder, wanted, say, netboot=False):
-    """Brings the lab up and gives it; whatever fails, nothing is left running. `say` tells a person. `netboot`: the box boots over
-    its network card."""
+def up(folder, wanted, say, boots="direct"):
+    """Brings the lab up and gives it; whatever fails, nothing is left running. `say` tells a person. `boots`: how the box does."""
     begin = time.monotonic()
     lab = Lab(folder)
     lab.create()
@@ -44,7 +43,7 @@ def up(folder, wanted, say, netboot=False):
         allotted = allot(ports.take(lab.folder, lambda owner: bool(Lab(owner).living())))
         lab.env.update({"LAB": lab.folder, "LAB_PARTS": ",".join(wanted), "LAB_LEFT_OUT": ",".join(left_out), "LAB_LOGS": lab.logs,
                         "LAB_PIDS": lab.pids})
-        start_all(lab, wanted, allotted, say, begin, netboot)
+        start_all(lab, wanted, allotted, say, begin, boots)
         lab.write_env()
     except BaseException:
         lab.take_down()
@@ -73,12 +72,12 @@ def without_pdu(wanted, say):
     return [name for name in wanted if name != "pdu"], ["pdu"]
 
 
-def start_all(lab, wanted, allotted, say, begin, netboot):
+def start_all(lab, wanted, allotted, say, begin, boots):
     """Starts the parts at the same time and waits until each answers, or all trouble is known."""
 
     def box_and_bmc():
         with part("box"):
-            box.prepare(lab, allotted["box"], allotted["bmc"][1], netboot)
+            box.prepare(lab, allotted["box"], allotted["bmc"][1], boots)
         with part("bmc"):
             bmc.start(lab, allotted["bmc"])
 
