@@ -24,7 +24,7 @@ const TESTS: [&str; 3] = [
 ];
 
 /// The box, by whom it is asked for and who switches it.
-const MACHINES: [&str; 5] = ["loop-ipmi", "loop-redfish", "loop-labgrid", "loop-netboot", "loop-pdu"];
+const MACHINES: [&str; 6] = ["loop-ipmi", "loop-redfish", "loop-labgrid", "loop-netboot", "loop-grub", "loop-pdu"];
 
 /// Longest wait for anything that must happen.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -100,6 +100,8 @@ impl Bench {
             + &common
                 .replace("method: kexec, ", &self.fill("method: netboot, netboot_dir: @BOX_NETBOOT_DIR, "))
                 .replace(&self.fill("initrd: @BOX_INITRD"), &self.fill("initrd: @BOX_NETBOOT_INITRD"));
+        let grub = ipmi.replace("loop-ipmi", "loop-grub")
+            + &common.replace("method: kexec, ", &self.fill("method: grub-reboot, grub_entry: @BOX_GRUB_ENTRY, "));
         let pdu = self.fill(
             "name: loop-pdu\n\
              power: {pdudaemon: {url: '@PDU_URL', pdu: @PDU_NAME, outlet: '@PDU_OUTLET'}}\n\
@@ -110,6 +112,7 @@ impl Bench {
             ("labgrid", labgrid + &common, "LABGRID_COORDINATOR"),
             ("redfish", redfish + &common, "REDFISH_URL"),
             ("netboot", netboot, "BOX_NETBOOT_DIR"),
+            ("grub", grub, "BOX_GRUB_ENTRY"),
             ("ipmi", ipmi + &common, "BMC_HOST"),
         ];
         for (name, text, _) in files.iter().filter(|(_, _, needs)| self.env.contains_key(*needs)) {
@@ -405,6 +408,24 @@ fn g_a_box_boots_over_the_network() {
     let (code, said) = bench.output(&["lab", "check", "loop-netboot", "--cycle"]);
     assert!(code == 0 && said.contains("well"), "{said}");
     assert_eq!(std::fs::read_dir(offered).unwrap().count(), 0);
+}
+
+#[test]
+#[ignore = "boots a real kernel on a box"]
+fn g_a_box_boots_an_entry_of_grubs_once() {
+    let bench = Bench::with(&["box", "--boots", "grub"]);
+    let (code, said) = bench.lab_run_on("loop-grub", &[]);
+    assert!(code == 0 && said.contains(&format!("pass     {}", TESTS[0])), "{said}");
+    let entry = &bench.env["BOX_GRUB_ENTRY"];
+    assert!(bench.console().contains(&format!("Booting `{entry}'")), "GRUB's own words");
+    let (code, said) = bench.output(&["lab", "check", "loop-grub"]);
+    assert!(code == 0 && said.contains("well"), "its default kernel is back: {said}");
+    // GRUB boots its default where it has no such entry: that is no kernel to be tested.
+    let file = bench.folder.path().join("home/lab/loop-grub.yaml");
+    let machine = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, machine.replace(entry, "another entry")).unwrap();
+    let (code, said) = bench.lab_run_on("loop-grub", &[]);
+    assert!(code == 2 && said.contains("a wrong kernel runs"), "{said}");
 }
 
 /// pdudaemon cannot tell a state: only a fresh boot proves that an outlet did as told.
