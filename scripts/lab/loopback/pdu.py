@@ -3,6 +3,7 @@
 import json
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from .core import find_program, wait_for
@@ -36,10 +37,21 @@ def start(lab, ports, bmc_command):
     wait_for(lambda: answers(lab), 30, "pdudaemon to answer", server, lab.log("pdu"))
 
 
+def ask(lab, state, strip=PDU):
+    """Asks for `on` or `off`; pdudaemon answers before it does it."""
+    query = urllib.parse.urlencode({"hostname": strip, "port": OUTLET})
+    open_without_proxy(f"{lab.env['PDU_URL']}/power/control/{state}?{query}")
+
+
+def open_without_proxy(url):
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        return answer.status
+
+
 def answers(lab):
     """Whether it listens: it refuses what is no request."""
     try:
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(lab.env["PDU_URL"], timeout=10)
+        open_without_proxy(lab.env["PDU_URL"])
     except urllib.error.HTTPError:
         return True
     except OSError:

@@ -122,11 +122,13 @@ def certify(folder):
 HASH = "import bcrypt, os; print(bcrypt.hashpw(os.environ['LAB_PASSWORD'].encode(), bcrypt.gensalt(4)).decode())"
 
 
-def request(lab, path, body=None):
+def request(lab, path, body=None, login=True):
     """GET, or POST of a body; gives (status, answer)."""
-    with open(lab.env["REDFISH_PASSWORD_FILE"], encoding="utf-8") as file:
-        token = base64.b64encode(f"{USER}:{file.read().strip()}".encode()).decode()
-    asked = urllib.request.Request(lab.env["REDFISH_URL"] + path, headers={"Authorization": f"Basic {token}"})
+    asked = urllib.request.Request(lab.env["REDFISH_URL"] + path)
+    if login:
+        with open(lab.env["REDFISH_PASSWORD_FILE"], encoding="utf-8") as file:
+            token = base64.b64encode(f"{USER}:{file.read().strip()}".encode()).decode()
+        asked.add_header("Authorization", f"Basic {token}")
     if body is not None:
         asked.data = json.dumps(body).encode()
         asked.add_header("Content-Type", "application/json")
