@@ -260,7 +260,7 @@ fn c_a_hang_is_named() {
     assert_eq!(code, 1);
     let finding = only_finding(&report, "hang");
     assert!(finding["test"].as_str().unwrap().contains("snapshot"), "{finding}");
-    // An interrupt by Redfish made the kernel say where it hangs.
+    // The lockup detector says where it hangs, and an interrupt by Redfish reached the kernel.
     let boots = report["boots"].as_array().unwrap();
     let consoles = boots.iter().filter_map(|boot| boot["console"].as_str());
     let read = |path: &str| std::fs::read_to_string(bench.results().join("latest").join(path)).unwrap();
