@@ -49,10 +49,10 @@ test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
-	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1 --skip v6
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs a_fault
 	if scripts/has-pip; then \
-	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 b_a_panic e_one; \
+	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 b_a_panic e_one g_a_box_boots_over; \
 	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
 
 # The whole lab: v6, a hang, a wrong kernel and a dead BMC on a box, crashes of Slurm and of its nodes. Half an hour more.
@@ -60,7 +60,9 @@ test-lab: deps-test build
 	scripts/lab/selftest
 	$(CARGO) test --locked --package orchestrator --lib -- --ignored --nocapture --test-threads=1 memory_per_unit
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
-	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --nocapture --test-threads=1 v6
+	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 \
+	    $(if $(wildcard /usr/sbin/pdudaemon),,--skip pdudaemon)
 
 bench: deps build
 	scripts/bench

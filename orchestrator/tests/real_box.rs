@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use planted::tree::{cache, source};
 use serde_json::Value;
 
 /// A test of each kind of device memory, and two that planted faults hit.
@@ -21,11 +23,18 @@ const TESTS: [&str; 3] = [
     "hmm.hmm2.hmm2_device_private.snapshot",
 ];
 
+/// The box, by whom it is asked for and who switches it.
+const MACHINES: [&str; 6] = ["loop-ipmi", "loop-redfish", "loop-labgrid", "loop-netboot", "loop-grub", "loop-pdu"];
+
+/// Longest wait for anything that must happen.
+const DEADLINE: Duration = Duration::from_secs(600);
+
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// A lab on loopback, and a home whose `loop-ipmi` is its box; `loop-redfish` is the same box behind Redfish.
+/// A lab on loopback, and a home whose `loop-ipmi` is its box; `loop-redfish` is the same box behind Redfish with TLS,
+/// `loop-labgrid` the same as a place of labgrid's.
 struct Bench {
     folder: tempfile::TempDir,
     env: BTreeMap<String, String>,
@@ -33,10 +42,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
+        Bench::with(&["box", "redfish", "labgrid"])
+    }
+
+    /// A bench with these parts of a lab.
+    fn with(parts: &[&str]) -> Bench {
         // Short: the lab's sockets have room for few characters.
         let folder = tempfile::Builder::new().prefix("box").tempdir().unwrap();
         let lab = folder.path().join("lab");
-        let status = Command::new(repository().join("scripts/lab/up")).arg(&lab).args(["box", "redfish"]).status();
+        let status = Command::new(repository().join("scripts/lab/up")).arg(&lab).args(parts).status();
         assert!(status.expect("python3 is there").success(), "the lab comes up");
         let text = std::fs::read_to_string(lab.join("lab.env")).unwrap();
         let pairs = text.lines().filter_map(|line| line.split_once('='));
@@ -53,10 +67,9 @@ impl Bench {
             let status = Command::new("cp").arg("-r").arg(repository().join(name)).arg(&home).status().unwrap();
             assert!(status.success());
         }
-        // Examples of boxes that nobody has; a name of our own, so that no box of the user's is taken for the lab's.
-        for name in ["ipmi", "redfish", "command"] {
-            std::fs::remove_file(home.join(format!("lab/box-{name}.yaml"))).unwrap();
-            let _ = std::fs::remove_dir_all(cache().join(format!("lab/loop-{name}")));
+        // Names of our own, so that no box of the user's is taken for the lab's.
+        for name in MACHINES {
+            let _ = std::fs::remove_dir_all(cache().join(format!("lab/{name}")));
         }
         let matrix = home.join("kconfigs/matrix.yaml");
         let text = std::fs::read_to_string(&matrix).unwrap();
@@ -66,7 +79,7 @@ impl Bench {
             "tags: {arch: x86_64}\n\
              ssh: {host: 127.0.0.1, port: @BOX_SSH_PORT, identity: @BOX_SSH_IDENTITY, host_key: @BOX_HOST_KEY}\n\
              boot: {method: kexec, default_kernel: {uname: '@BOX_DEFAULT_UNAME'}, initrd: @BOX_INITRD, \
-             append: 'console=ttyS0,115200n8 panic=5 oops=panic'}\n\
+             append: 'console=ttyS0,115200n8 panic=5 oops=panic unknown_nmi_panic'}\n\
              state_dir: @BOX_STATE_DIR\n\
              timeouts: {power_on: 120, boot: 120, silence: 60, suite: 900}\n",
         );
@@ -78,11 +91,33 @@ impl Bench {
         let redfish = self.fill(
             "name: loop-redfish\n\
              power: {redfish: {url: '@REDFISH_URL', system: @REDFISH_SYSTEM, user: @REDFISH_USER, \
-             password: {file: @REDFISH_PASSWORD_FILE}}}\n\
+             password: {file: @REDFISH_PASSWORD_FILE}, ca_file: @REDFISH_CA_FILE}}\n\
              console: {tcp: {host: 127.0.0.1, port: @BOX_CONSOLE_PORT}}\n",
         );
-        std::fs::write(home.join("lab/loop-ipmi.yaml"), ipmi + &common).unwrap();
-        std::fs::write(home.join("lab/loop-redfish.yaml"), redfish + &common).unwrap();
+        let labgrid = ipmi.replace("loop-ipmi", "loop-labgrid")
+            + &self.fill("reserve: {labgrid: {coordinator: '@LABGRID_COORDINATOR', place: @LABGRID_PLACE}}\n");
+        let netboot = ipmi.replace("loop-ipmi", "loop-netboot")
+            + &common
+                .replace("method: kexec, ", &self.fill("method: netboot, netboot_dir: @BOX_NETBOOT_DIR, "))
+                .replace(&self.fill("initrd: @BOX_INITRD"), &self.fill("initrd: @BOX_NETBOOT_INITRD"));
+        let grub = ipmi.replace("loop-ipmi", "loop-grub")
+            + &common.replace("method: kexec, ", &self.fill("method: grub-reboot, grub_entry: @BOX_GRUB_ENTRY, "));
+        let pdu = self.fill(
+            "name: loop-pdu\n\
+             power: {pdudaemon: {url: '@PDU_URL', pdu: @PDU_NAME, outlet: '@PDU_OUTLET'}}\n\
+             console: {tcp: {host: 127.0.0.1, port: @BOX_CONSOLE_PORT}}\n",
+        );
+        let files = [
+            ("pdu", pdu + &common, "PDU_URL"),
+            ("labgrid", labgrid + &common, "LABGRID_COORDINATOR"),
+            ("redfish", redfish + &common, "REDFISH_URL"),
+            ("netboot", netboot, "BOX_NETBOOT_DIR"),
+            ("grub", grub, "BOX_GRUB_ENTRY"),
+            ("ipmi", ipmi + &common, "BMC_HOST"),
+        ];
+        for (name, text, _) in files.iter().filter(|(_, _, needs)| self.env.contains_key(*needs)) {
+            std::fs::write(home.join(format!("lab/loop-{name}.yaml")), text).unwrap();
+        }
     }
 
     /// Puts the lab's values in place of `@NAME`, longer names first.
@@ -115,16 +150,29 @@ impl Bench {
         (code, serde_json::from_slice(&report).unwrap())
     }
 
-    fn judge(&self, name: &str, patches: &[planted::Planted], tests: &[&str]) -> (i32, Value) {
+    fn judge(&self, name: &str, patches: &[planted::Planted], machine: &str) -> (i32, Value) {
         let folder = planted::write(self.folder.path(), name, &source, patches);
         let mut args = vec!["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--kconfig", "hmm-box"];
-        args.extend(tests.iter().flat_map(|test| ["--test", test]));
+        args.extend(["--machine", machine, "--test", TESTS[0], "--test", TESTS[2]]);
         self.run(&args)
     }
 
     fn hurt(&self, action: &str) {
         let mut command = Command::new(repository().join("scripts/lab/hurt"));
         assert!(command.arg(self.folder.path().join("lab")).arg(action).status().unwrap().success(), "{action}");
+    }
+
+    /// What labgrid's own client says of the box's place.
+    fn place(&self) -> String {
+        let mut command = Command::new(Path::new(&self.env["LABGRID_BIN"]).join("labgrid-client"));
+        command.args(["-x", &self.env["LABGRID_COORDINATOR"], "-p", &self.env["LABGRID_PLACE"], "show"]);
+        text(&command.output().unwrap())
+    }
+
+    /// The box's console since it was first switched on.
+    fn console(&self) -> String {
+        let log = std::fs::read(&self.env["BOX_CONSOLE_LOG"]).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// `lab run` of a build of the base with one test, and further arguments.
@@ -144,8 +192,8 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        for name in ["ipmi", "redfish"] {
-            let _ = std::fs::remove_dir_all(cache().join(format!("lab/loop-{name}")));
+        for name in MACHINES {
+            let _ = std::fs::remove_dir_all(cache().join(format!("lab/{name}")));
         }
         let _ = Command::new(repository().join("scripts/lab/down")).arg(self.folder.path().join("lab")).status();
     }
@@ -153,11 +201,6 @@ impl Drop for Bench {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-fn cache() -> PathBuf {
-    std::env::var("ORCHESTRATOR_CACHE")
-        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from)
 }
 
 /// A build of the base for boxes, which an earlier test made.
@@ -172,18 +215,6 @@ fn box_build() -> PathBuf {
             && path.join("selftests/hmm-tests").exists()
     };
     builds.into_iter().find(is_base).expect("the first test built a kernel for boxes")
-}
-
-/// A file of the base of tree linux-6.12.
-fn source(path: &str) -> String {
-    let trees = cache().join("trees");
-    let imported = std::fs::read(trees.join("linux-6.12.git/imported.json")).expect("tree linux-6.12 was imported");
-    let imported: Value = serde_json::from_slice(&imported).unwrap();
-    let repository = git2::Repository::open_bare(trees.join("linux-6.12.git")).unwrap();
-    let base = git2::Oid::from_str(imported["commit"].as_str().unwrap()).unwrap();
-    let base = repository.find_commit(base).unwrap().tree().unwrap();
-    let blob = base.get_path(Path::new(path)).unwrap().to_object(&repository).unwrap().peel_to_blob().unwrap();
-    String::from_utf8(blob.content().to_vec()).unwrap()
 }
 
 fn only_finding<'a>(report: &'a Value, kind: &str) -> &'a Value {
@@ -205,13 +236,13 @@ fn a_v6_on_a_box_is_clean() {
     let boots = report["boots"].as_array().unwrap();
     assert!(boots.iter().all(|boot| boot["machine"] == "loop-ipmi" && boot["accel"] == "native"), "{boots:?}");
     let (_, list) = bench.output(&["lab", "list"]);
-    assert!(list.lines().any(|line| line.starts_with("loop-ipmi") && line.contains("well at")), "{list}");
+    assert!(list.lines().any(|line| line.trim_start().starts_with("loop-ipmi") && line.contains("well at")), "{list}");
 }
 
 #[test]
 #[ignore = "boots a real kernel on a box"]
 fn b_a_panic_is_named_and_the_rest_is_run() {
-    let (code, report) = Bench::new().judge("panics", planted::PANICS, &[TESTS[0], TESTS[2]]);
+    let (code, report) = Bench::new().judge("panics", planted::PANICS, "loop-ipmi");
     assert_eq!(code, 1);
     let finding = only_finding(&report, "panic");
     assert!(finding["test"].as_str().unwrap().contains("snapshot"), "{finding}");
@@ -224,10 +255,17 @@ fn b_a_panic_is_named_and_the_rest_is_run() {
 #[test]
 #[ignore = "boots a real kernel on a box"]
 fn c_a_hang_is_named() {
-    let (code, report) = Bench::new().judge("hangs", planted::HANGS, &[TESTS[0], TESTS[2]]);
+    let bench = Bench::new();
+    let (code, report) = bench.judge("hangs", planted::HANGS, "loop-redfish");
     assert_eq!(code, 1);
     let finding = only_finding(&report, "hang");
     assert!(finding["test"].as_str().unwrap().contains("snapshot"), "{finding}");
+    // The lockup detector says where it hangs, and an interrupt by Redfish reached the kernel.
+    let boots = report["boots"].as_array().unwrap();
+    let consoles = boots.iter().filter_map(|boot| boot["console"].as_str());
+    let read = |path: &str| std::fs::read_to_string(bench.results().join("latest").join(path)).unwrap();
+    let told = |text: &String| text.contains("not syncing: NMI") && text.contains("dmirror_fops_unlocked_ioctl");
+    assert!(consoles.map(read).any(|text| told(&text)), "{boots:?}");
 }
 
 #[test]
@@ -241,11 +279,24 @@ fn d_a_wrong_kernel_and_a_dead_bmc_are_trouble_of_ours() {
     let (code, said) = bench.output(&["lab", "check", "loop-ipmi"]);
     assert!(code == 0 && said.contains("well"), "it was brought back: {said}");
 
+    // Without names all are checked but the shipped examples.
+    let (code, said) = bench.output(&["lab", "check"]);
+    assert!(code == 0 && said.contains("box-ipmi: left out, an example"), "{said}");
+    assert!(said.contains("loop-ipmi: well") && said.contains("loop-redfish: well"), "{said}");
+
     // Redfish switches the same box.
     for (action, state) in [("off", "off"), ("on", "on"), ("status", "on")] {
         let (code, said) = bench.output(&["lab", "power", "loop-redfish", action]);
         assert!(code == 0 && said.contains(&format!("loop-redfish: {state}")), "{action}: {said}");
     }
+
+    // Its certificate is checked: without the authority's nobody talks to it.
+    let file = bench.folder.path().join("home/lab/loop-redfish.yaml");
+    let machine = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, machine.replace(&bench.fill(", ca_file: @REDFISH_CA_FILE"), "")).unwrap();
+    let (code, said) = bench.output(&["lab", "power", "loop-redfish", "status"]);
+    assert!(code == 2 && said.contains("certificate"), "{said}");
+    std::fs::write(&file, machine).unwrap();
 
     // Nothing runs unrecorded.
     bench.hurt("kill-console");
@@ -294,4 +345,106 @@ fn e_one_waits_for_a_box_that_another_holds() {
     // The pipe must not fill.
     for _ in lines {}
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// The coordinator is started anew in the middle of a test: whoever held the box has lost it.
+#[test]
+#[ignore = "boots a real kernel on a box"]
+fn f_a_box_of_labgrids_is_had_again_when_its_lock_is_lost() {
+    let bench = Bench::new();
+    let folder = planted::write(bench.folder.path(), "moved", &source, planted::ONLY_MOVED);
+    let mut args = vec!["run", "series", folder.to_str().unwrap(), "--tree", "linux-6.12", "--kconfig", "hmm-box"];
+    args.extend(["--machine", "loop-labgrid", "--test", TESTS[0], "--test", TESTS[2]]);
+    let mut child = bench.command(&args).spawn().unwrap();
+    let end = Instant::now() + DEADLINE;
+    // The agent's own word that a test runs on the box.
+    while !bench.console().contains("orchestrator: begin") {
+        assert!(child.try_wait().unwrap().is_none() && Instant::now() < end, "no test began: {}", bench.console());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let place = bench.place();
+    assert!(place.contains(":orchestrator:"), "labgrid's own client says who has it: {place}");
+    let before = bench.console().len();
+    bench.hurt("restart-coordinator");
+    let code = child.wait().unwrap().code();
+    let latest = bench.results().join("latest");
+    let report: Value = serde_json::from_slice(&std::fs::read(latest.join("report.json")).unwrap()).unwrap();
+    assert_eq!((code, &report["verdict"]), (Some(0), &"clean".into()), "{}", report["findings"]);
+    // Noticed: that attempt gave no result.
+    let events = std::fs::read_to_string(latest.join("events.jsonl")).unwrap();
+    assert!(events.contains("place box-01 was lost"), "{events}");
+    let boots = report["boots"].as_array().unwrap();
+    assert_eq!(boots.iter().filter(|boot| boot["attempt"] == 2).count(), 1, "{boots:?}");
+    assert!(boots.iter().all(|boot| boot["machine"] == "loop-labgrid"), "{boots:?}");
+    for test in report["tests"][0]["rows"].as_array().unwrap() {
+        assert_eq!(test["change"], "STILL-PASSING", "{test}");
+    }
+    // Fenced: what ran on the box was ended by its power, as the next boot is the default kernel's from its beginning.
+    let console = bench.console();
+    let next = console[before..].lines().find(|line| line.contains("Linux version")).expect("the box started anew");
+    let default = bench.env["BOX_DEFAULT_UNAME"].split('*').next().unwrap();
+    assert!(next.contains(&format!("Linux version {default}")), "{next}");
+    // Released.
+    let place = bench.place();
+    assert!(!place.contains(":orchestrator:"), "{place}");
+    let (code, said) = bench.output(&["lab", "check", "loop-labgrid"]);
+    assert!(code == 0 && said.contains("well"), "{said}");
+}
+
+/// TFTP and iPXE are QEMU's own, the way over them is a real machine's.
+#[test]
+#[ignore = "boots a real kernel on a box"]
+fn g_a_box_boots_over_the_network() {
+    let bench = Bench::with(&["box", "--boots", "netboot"]);
+    let (code, said) = bench.lab_run_on("loop-netboot", &[]);
+    assert!(code == 0 && said.contains(&format!("pass     {}", TESTS[0])), "{said}");
+    let offered = Path::new(&bench.env["BOX_NETBOOT_DIR"]);
+    assert_eq!(std::fs::read_dir(offered).unwrap().count(), 0, "a kernel is offered for one boot");
+    let (code, said) = bench.output(&["lab", "check", "loop-netboot"]);
+    assert!(code == 0 && said.contains("well"), "its default kernel is back: {said}");
+    // A run that was killed still offers its kernel: nobody takes that for the default one, and it goes.
+    std::fs::copy(box_build().join("bzImage"), offered.join("kernel")).unwrap();
+    std::fs::write(offered.join("boot.ipxe"), "#!ipxe\nkernel kernel console=ttyS0 panic=5\nboot\n").unwrap();
+    let (code, said) = bench.output(&["lab", "check", "loop-netboot", "--cycle"]);
+    assert!(code == 0 && said.contains("well"), "{said}");
+    assert_eq!(std::fs::read_dir(offered).unwrap().count(), 0);
+}
+
+#[test]
+#[ignore = "boots a real kernel on a box"]
+fn g_a_box_boots_an_entry_of_grubs_once() {
+    let bench = Bench::with(&["box", "--boots", "grub"]);
+    let (code, said) = bench.lab_run_on("loop-grub", &[]);
+    assert!(code == 0 && said.contains(&format!("pass     {}", TESTS[0])), "{said}");
+    let entry = &bench.env["BOX_GRUB_ENTRY"];
+    assert!(bench.console().contains(&format!("Booting `{entry}'")), "GRUB's own words");
+    let (code, said) = bench.output(&["lab", "check", "loop-grub"]);
+    assert!(code == 0 && said.contains("well"), "its default kernel is back: {said}");
+    // GRUB boots its default where it has no such entry: that is no kernel to be tested.
+    let file = bench.folder.path().join("home/lab/loop-grub.yaml");
+    let machine = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, machine.replace(entry, "another entry")).unwrap();
+    let (code, said) = bench.lab_run_on("loop-grub", &[]);
+    assert!(code == 2 && said.contains("a wrong kernel runs"), "{said}");
+}
+
+/// pdudaemon cannot tell a state: only a fresh boot proves that an outlet did as told.
+#[test]
+#[ignore = "boots a real kernel on a box; needs Debian's pdudaemon"]
+fn h_a_box_on_an_outlet_of_pdudaemons_is_fenced() {
+    let bench = Bench::with(&["box", "pdu"]);
+    assert!(bench.env.contains_key("PDU_URL"), "pdudaemon is installed: apt-get install pdudaemon");
+    let (code, said) = bench.lab_run_on("loop-pdu", &[]);
+    assert!(code == 0 && said.contains(&format!("pass     {}", TESTS[0])), "{said}");
+    // Another outlet than the box's: pdudaemon says yes, and nothing happens.
+    let file = bench.folder.path().join("home/lab/loop-pdu.yaml");
+    let machine = std::fs::read_to_string(&file).unwrap();
+    let other = machine.replace(&bench.fill("outlet: '@PDU_OUTLET'"), "outlet: '7'");
+    std::fs::write(&file, other.replace("power_on: 120", "power_on: 15")).unwrap();
+    let (code, said) = bench.output(&["lab", "check", "loop-pdu", "--cycle"]);
+    assert!(code == 2 && said.contains("the box did not start anew"), "{said}");
+    // A strip that pdudaemon does not know.
+    std::fs::write(&file, machine.replace(&bench.fill("pdu: @PDU_NAME"), "pdu: other")).unwrap();
+    let (code, said) = bench.output(&["lab", "power", "loop-pdu", "on"]);
+    assert!(code == 2 && said.contains("outlet 1 of other (pdudaemon at"), "{said}");
 }

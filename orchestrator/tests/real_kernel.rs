@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use planted::Planted;
+use planted::tree::{cache, source};
 use serde_json::Value;
 
 /// A few tests of the suite: enough to tell a failing one from passing ones, on both kinds of device memory.
@@ -108,30 +109,6 @@ impl Outcome {
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// The cache of the program under test: the user's, so that trees and builds are shared between the tests.
-fn cache() -> PathBuf {
-    let named = ["ORCHESTRATOR_CACHE", "XDG_CACHE_HOME"].map(|name| std::env::var(name).ok());
-    match named {
-        [Some(cache), _] => cache.into(),
-        [None, Some(cache)] => Path::new(&cache).join("orchestrator"),
-        [None, None] => Path::new(&std::env::var("HOME").unwrap()).join(".cache/orchestrator"),
-    }
-}
-
-/// A file of the base of tree linux-6.12, which must have been imported.
-fn source(path: &str) -> String {
-    let cache = std::env::var("ORCHESTRATOR_CACHE")
-        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from);
-    let trees = cache.join("trees");
-    let imported = std::fs::read(trees.join("linux-6.12.git/imported.json")).expect("tree linux-6.12 was imported");
-    let imported: Value = serde_json::from_slice(&imported).unwrap();
-    let repository = git2::Repository::open_bare(trees.join("linux-6.12.git")).unwrap();
-    let base = git2::Oid::from_str(imported["commit"].as_str().unwrap()).unwrap();
-    let base = repository.find_commit(base).unwrap().tree().unwrap();
-    let blob = base.get_path(Path::new(path)).unwrap().to_object(&repository).unwrap().peel_to_blob().unwrap();
-    String::from_utf8(blob.content().to_vec()).unwrap()
 }
 
 /// Arguments that limit a run to the boot kconfig and a few tests.

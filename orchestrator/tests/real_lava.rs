@@ -3,31 +3,34 @@
 //! `cargo test --test real_lava -- --ignored`
 
 mod lava_lab;
+#[expect(dead_code, reason = "each program of tests plants some of the faults")]
+mod planted;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use lava_lab::Server;
+use lava_lab::{Lost, Server};
 use orchestrator::lab::{BootRequest, RawBoot, Selection, boot};
 use orchestrator::suite::{BootMeta, JudgeInput, judge};
 use orchestrator::words::{
     Accel, BootEnd, BootRecord, BootSpec, Event, EventSink, Hardware, Machine, Parser, Revision, Suite, Timeouts,
     Verdict,
 };
+use planted::tree::{cache, source};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+/// A test that planted faults leave alone, and one that they hit.
+const FEW: [&str; 2] = ["hmm.hmm.hmm_device_private.anon_read", "hmm.hmm2.hmm2_device_private.snapshot"];
 
 /// A kernel to boot: ORCHESTRATOR_TEST_KERNEL, or the newest of the user's cache that QEMU starts without a boot loader.
 fn kernel() -> Utf8PathBuf {
     if let Ok(kernel) = std::env::var("ORCHESTRATOR_TEST_KERNEL") {
         return kernel.into();
     }
-    let variable = |name: &str| std::env::var(name).ok().map(PathBuf::from);
-    let cache = variable("ORCHESTRATOR_CACHE")
-        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("orchestrator")))
-        .unwrap_or_else(|| variable("HOME").expect("HOME is set").join(".cache/orchestrator"));
-    let builds = std::fs::read_dir(cache.join("builds")).expect("a run has built kernels here");
+    let builds = std::fs::read_dir(cache().join("builds")).expect("a run has built kernels here");
     let pvh = |build: &PathBuf| {
         std::fs::read_to_string(build.join("config")).is_ok_and(|text| text.lines().any(|line| line == "CONFIG_PVH=y"))
     };
@@ -88,6 +91,62 @@ impl Lab {
         Lab { _folder: folder, dir, server }
     }
 
+    /// A lab whose server is the stand-in, whatever the environment says.
+    async fn stand_in() -> Lab {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8PathBuf::try_from(folder.path().to_owned()).unwrap();
+        let server = Server::stand_in(&dir).await;
+        Lab { _folder: folder, dir, server }
+    }
+
+    /// A whole run of the program on the device, with its own home and the user's cache; exit code and report.
+    fn run(&self, args: &[&str]) -> (i32, Value) {
+        let home = self.dir.join("home");
+        if !home.exists() {
+            std::fs::create_dir(&home).unwrap();
+            for name in ["series", "kconfigs", "lab"] {
+                let status = Command::new("cp").arg("-r").arg(repository().join(name)).arg(&home).status().unwrap();
+                assert!(status.success());
+            }
+            let lava = &self.server.lava;
+            let template = lava.template.as_ref().map(|text| {
+                std::fs::write(home.join("lab/job.template"), text).unwrap();
+                "job.template"
+            });
+            let machine = serde_json::json!({
+                "name": "loop-lava",
+                "tags": {"arch": "x86_64"},
+                "lava": {
+                    "url": lava.url, "device_type": lava.device_type, "token": {"file": lava.token.file},
+                    "publish_dir": lava.publish_dir, "publish_url": lava.publish_url, "template": template,
+                },
+                "timeouts": {"boot": 300, "silence": 300, "suite": 1200},
+            });
+            // JSON is YAML.
+            std::fs::write(home.join("lab/loop-lava.yaml"), machine.to_string()).unwrap();
+        }
+        let results = self.dir.join("results");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+        command.args(["run", "series"]).args(args).args(["--tree", "linux-6.12", "--kconfig", "hmm", "--no-bench"]);
+        command.args(["--machine", "loop-lava"]).env("ORCHESTRATOR_RESULTS", &results);
+        command.env("ORCHESTRATOR_HOME", &home).current_dir(repository());
+        let code = tokio::task::block_in_place(|| command.status()).unwrap().code().expect("not killed");
+        let report = std::fs::read(results.join("latest/report.json")).unwrap();
+        (code, serde_json::from_slice(&report).unwrap())
+    }
+
+    /// A run of a planted series with two tests.
+    fn judge(&self, name: &str, patches: &[planted::Planted]) -> (i32, Value) {
+        let folder = planted::write(self.dir.as_std_path(), name, &source, patches);
+        let mut args = vec![folder.to_str().unwrap()];
+        args.extend(FEW.iter().flat_map(|test| ["--test", test]));
+        self.run(&args)
+    }
+
+    fn events(&self) -> String {
+        std::fs::read_to_string(self.dir.join("results/latest/events.jsonl")).unwrap()
+    }
+
     fn request(&self, program: Utf8PathBuf, events: EventSink) -> BootRequest {
         let suite: Suite =
             serde_yaml::from_str("name: sample\nabout: x\nselftest: x/y\nstyle: ktap\ntest_deadline: 120\n").unwrap();
@@ -121,6 +180,16 @@ impl Lab {
     fn published(&self) -> usize {
         std::fs::read_dir(&self.server.lava.publish_dir).map_or(0, Iterator::count)
     }
+}
+
+fn repository() -> &'static Utf8Path {
+    Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// What a test of one table did on both sides.
+fn change<'a>(report: &'a Value, test: &str) -> &'a str {
+    let rows = report["tests"][0]["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["test"] == test).expect("the test ran")["change"].as_str().unwrap()
 }
 
 fn judged(raw: &RawBoot) -> BootRecord {
@@ -207,4 +276,58 @@ async fn a_kernel_that_panics_is_the_kernels_fault() {
     assert!(record.splats.iter().any(|splat| splat.title.contains("sysrq")), "{:?}", record.splats);
     assert!(record.splats.iter().any(|splat| splat.test.as_deref().is_some_and(|test| test.starts_with("sample"))));
     assert_eq!(lab.published(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots kernels"]
+async fn a_whole_run_finds_a_failing_test_and_a_panic() {
+    for (name, patches, kind) in
+        [("fails", planted::FAILS_TEST, "test-regressed"), ("panics", planted::PANICS, "panic")]
+    {
+        let lab = Lab::new().await;
+        let (code, report) = lab.judge(name, patches);
+        let findings = report["findings"].as_array().unwrap();
+        let text = serde_json::to_string_pretty(findings).unwrap();
+        assert!(code == 1 && findings.len() == 1, "{name}: {code} {text}");
+        assert_eq!((&findings[0]["kind"], &findings[0]["patch"]["number"]), (&kind.into(), &2.into()), "{text}");
+        assert!(findings[0]["test"].as_str().unwrap().contains("snapshot"), "{text}");
+        assert_eq!(findings[0]["machine"], "loop-lava");
+        assert_eq!(change(&report, FEW[0]), "STILL-PASSING", "the rest is run");
+        assert_eq!(lab.published(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots kernels"]
+async fn a_job_that_the_server_loses_is_no_result() {
+    let lab = Lab::stand_in().await;
+    lab.server.will_lose(Lost::One(1));
+    let (code, report) = lab.judge("moved", planted::ONLY_MOVED);
+    assert_eq!((code, &report["verdict"]), (0, &"clean".into()), "{}", report["findings"]);
+    assert!(lab.events().contains("LAVA knows nothing of job 1 any more"), "{}", lab.events());
+    let boots = report["boots"].as_array().unwrap();
+    assert!(boots.iter().any(|boot| boot["attempt"] == 2), "{boots:?}");
+    // Base and tip, and the one that was lost.
+    assert_eq!(lab.server.submitted(), 3);
+
+    let lab = Lab::stand_in().await;
+    lab.server.will_lose(Lost::All);
+    let (code, report) = lab.judge("moved", planted::ONLY_MOVED);
+    assert_eq!((code, &report["verdict"]), (2, &"infra".into()), "{}", report["findings"]);
+    assert_eq!(report["coverage"]["tests"]["both"], 0, "nothing counts that ran in a job that was lost");
+    assert!(report["findings"].as_array().unwrap().iter().all(|finding| finding["kind"] == "infra"));
+}
+
+/// Needs the builds of v6, which it makes where they are missing.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots kernels, with all tests"]
+async fn v6_is_clean_on_a_device_of_lavas() {
+    let lab = Lab::new().await;
+    let (code, report) = lab.run(&["v6"]);
+    assert_eq!((code, &report["verdict"]), (0, &"clean".into()), "{}", report["findings"]);
+    let tests = &report["coverage"]["tests"];
+    assert!(tests["both"].as_u64().unwrap() >= 56, "{tests}");
+    let boots = report["boots"].as_array().unwrap();
+    assert!(boots.iter().all(|boot| boot["machine"] == "loop-lava" && boot["accel"] == "native"), "{boots:?}");
+    assert_eq!(lab.published(), 0, "nothing is left for LAVA to fetch");
 }

@@ -52,19 +52,27 @@ pub(super) struct Seen {
     pub said: Said,
 }
 
+/// What decides before anything that an agent, QEMU or LAVA says: our own interruption, then the kernel's word, then why
+/// we stopped it.
+pub(super) fn stopped(stop: Option<&Stop>, console: &Console) -> Option<BootEnd> {
+    Some(match stop {
+        Some(Stop::Cancelled) => infra("interrupted"),
+        Some(Stop::Trouble(trouble)) => infra(trouble),
+        _ if console.panic.is_some() => BootEnd::Panicked,
+        Some(Stop::Flood(_)) => BootEnd::Hung { deadline: "flood".to_owned() },
+        Some(Stop::Protocol(problem)) => infra(&format!("protocol: {problem}")),
+        Some(Stop::Deadline(deadline)) => BootEnd::Hung { deadline: deadline.name().to_owned() },
+        None => return None,
+    })
+}
+
 /// How it ended.
 ///
 /// Our own interruption comes first; then the kernel's word, which explains everything after it; then trouble of
 /// ours; then what the agent and QEMU say. Nothing but `Done` and a clean exit is a completed boot.
 pub(super) fn decide(seen: &Seen) -> BootEnd {
-    match &seen.stop {
-        Some(Stop::Cancelled) => return infra("interrupted"),
-        Some(Stop::Trouble(trouble)) => return infra(trouble),
-        _ if seen.console.panic.is_some() => return BootEnd::Panicked,
-        Some(Stop::Flood(_)) => return BootEnd::Hung { deadline: "flood".to_owned() },
-        Some(Stop::Protocol(problem)) => return infra(&format!("protocol: {problem}")),
-        Some(Stop::Deadline(deadline)) => return BootEnd::Hung { deadline: deadline.name().to_owned() },
-        None => {}
+    if let Some(end) = stopped(seen.stop.as_ref(), &seen.console) {
+        return end;
     }
     if let Some(problem) = &seen.problem {
         return infra(&format!("protocol: {problem}"));

@@ -274,8 +274,30 @@ mod tests {
     fn the_shipped_boxes_are_valid() {
         for name in ["box-ipmi", "box-redfish", "box-command"] {
             let machine = machine(&home(), name).unwrap();
-            assert!(matches!(machine.hardware, Hardware::Dut(_)), "{name}");
+            let Hardware::Dut(dut) = &machine.hardware else { panic!("{name} is no box") };
             assert_eq!(machine.arch(), "x86_64");
+            assert_eq!(machine.invented_host(), Some(dut.ssh.host.as_str()), "nobody asks an example");
+        }
+    }
+
+    #[test]
+    fn a_host_in_a_domain_for_examples_is_invented_and_no_other() {
+        let Hardware::Dut(dut) = machine(&home(), "box-ipmi").unwrap().hardware else { panic!("it is a box") };
+        for (host, invented) in [
+            ("box.example.org", true),
+            ("BOX.Example.COM.", true),
+            ("example.net", true),
+            ("box.example", true),
+            ("box.invalid", true),
+            ("myexample.org", false),
+            ("example.org.lab", false),
+            ("box-ipmi", false),
+            ("127.0.0.1", false),
+        ] {
+            let mut dut = dut.clone();
+            dut.ssh.host = host.to_owned();
+            let machine = Machine { hardware: Hardware::Dut(dut), ..machine(&home(), "box-ipmi").unwrap() };
+            assert_eq!(machine.invented_host().is_some(), invented, "{host}");
         }
     }
 

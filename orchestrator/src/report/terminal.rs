@@ -260,7 +260,8 @@ fn test_tables(page: &mut Page, report: &Report) {
         let label = labels::change(changed.change);
         let word = page.paint(label.tone, &pad(&label.word, 14));
         let names = view::names(&changed.tests, MAX_TESTS);
-        let text = format!("{names} ({}: {} → {})", changed.kconfig, changed.base, changed.patched);
+        let place = view::kconfig_on(report, changed.kconfig, changed.machine);
+        let text = format!("{names} ({place}: {} → {})", changed.base, changed.patched);
         page.hang(&format!("  {word}"), 16, &text);
         for remark in &changed.remarks {
             page.hang("                ", 16, remark);
@@ -335,6 +336,20 @@ mod tests {
             for columns in [80, 120] {
                 insta::assert_snapshot!(format!("{name}_{columns}"), terminal(&report, columns, &Styles::plain()));
             }
+        }
+    }
+
+    #[test]
+    fn a_row_names_its_machine_where_there_are_several() {
+        let mut report = fixtures::findings();
+        assert!(!terminal(&report, 400, &Styles::plain()).contains(" on box-7: "));
+        let mut second = report.tests[0].clone();
+        second.machine = "box-7".into();
+        report.tests.push(second);
+        let text = terminal(&report, 400, &Styles::plain());
+        let place = |machine: &str| format!("({} on {machine}: ", report.tests[0].kconfig);
+        for machine in [&report.tests[0].machine, "box-7"] {
+            assert!(text.contains(&place(machine)), "{machine}: {text}");
         }
     }
 

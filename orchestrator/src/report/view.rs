@@ -248,6 +248,12 @@ pub fn changed(report: &Report) -> Vec<Changed<'_>> {
     all
 }
 
+/// Where tests ran: the kconfig, and the machine where the report has more than one.
+pub fn kconfig_on(report: &Report, kconfig: &str, machine: &str) -> String {
+    let several = report.tests.iter().any(|table| table.machine != report.tests[0].machine);
+    if several { format!("{kconfig} on {machine}") } else { kconfig.to_owned() }
+}
+
 fn remarks(row: &TestRow) -> Vec<String> {
     let base = labels::verdict_reason(row.base_verdict.as_ref());
     let patched = labels::verdict_reason(row.patched_verdict.as_ref());

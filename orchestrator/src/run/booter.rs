@@ -215,6 +215,10 @@ impl Booter {
         let spec = want.kconfig.boot.as_ref().ok_or("the kconfig is not of kind boot")?;
         let machine = self.machines.get(spec.machine()).ok_or("the machine is not known")?;
         self.moderated(machine)?;
+        if let Some(host) = machine.invented_host() {
+            let next = "describe your own in lab/ and name it with `--machine` or in the kconfig (docs/boxes.md)";
+            return Err(format!("{} is an example of a box ({host} is no host): {next}", machine.name));
+        }
         let suites = match want.clock {
             None => self.suites(want.kconfig),
             Some(_) => self.benchmarks(want.kconfig),

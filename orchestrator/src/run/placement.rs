@@ -53,7 +53,12 @@ pub fn place(home: &Home, kconfigs: &[Kconfig], options: &Options) -> Result<Pla
     // Machines that nobody asks for need not be right.
     let any = !options.machines_with.is_empty() || specs().any(|spec| spec.machine.is_none());
     let machines = if any {
-        lab::machines(home.root()).map_err(input)?
+        let mut machines = lab::machines(home.root()).map_err(input)?;
+        let named =
+            |name: &String| options.machines.contains(name) || specs().any(|spec| spec.machine.as_ref() == Some(name));
+        // Nobody has the machine of an example.
+        machines.retain(|machine| machine.invented_host().is_none() || named(&machine.name));
+        machines
     } else {
         let mut wanted: Vec<&str> = specs().map(|spec| spec.machine()).collect();
         wanted.extend(options.machines.iter().map(String::as_str));

@@ -393,6 +393,19 @@ impl Machine {
         }
     }
 
+    /// A host of this machine in a domain that is kept for examples (RFC 2606) and never found: nobody has the machine.
+    pub fn invented_host(&self) -> Option<&str> {
+        let invented = |host: &str| {
+            let host = host.trim_end_matches('.').to_ascii_lowercase();
+            let domain = |end: &str| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            ["example", "example.org", "example.com", "example.net", "invalid"].into_iter().any(domain)
+        };
+        match &self.hardware {
+            Hardware::Dut(dut) if invented(&dut.ssh.host) => Some(&dut.ssh.host),
+            Hardware::Dut(_) | Hardware::Qemu(_) | Hardware::Lava(_) => None,
+        }
+    }
+
     /// The guest, when it is one.
     pub fn qemu(&self) -> Option<&QemuMachine> {
         match &self.hardware {

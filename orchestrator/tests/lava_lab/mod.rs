@@ -1,18 +1,20 @@
 //! A LAVA server: the real one where the environment names it, else a stand-in that really boots what a job says.
 
-use std::io::{BufRead, BufReader};
+mod device;
+
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use camino::Utf8Path;
 use orchestrator::words::{Lava, SecretPlace};
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 /// A server and all that it needs.
 pub struct Server {
     pub lava: Lava,
+    jobs: Jobs,
     _stand_in: Option<MockServer>,
     _web: Option<Web>,
 }
@@ -29,18 +31,20 @@ impl Drop for Web {
 
 impl Server {
     pub async fn new(dir: &Utf8Path) -> Server {
-        let publish_dir = dir.join("www");
-        std::fs::create_dir(&publish_dir).unwrap();
         match std::env::var("LAVA_URL") {
-            Ok(url) => Server::real(url, &publish_dir),
-            Err(_) => Server::stand_in(dir, &publish_dir).await,
+            Ok(url) => Server::real(url, dir),
+            Err(_) => Server::stand_in(dir).await,
         }
     }
 
-    fn real(url: String, publish_dir: &Utf8Path) -> Server {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    fn real(url: String, dir: &Utf8Path) -> Server {
+        let publish_dir = dir.join("www");
+        std::fs::create_dir(&publish_dir).unwrap();
+        // Where LAVA's worker finds this host.
+        let host = std::env::var("LAVA_PUBLISH_HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
+        let port = std::net::TcpListener::bind((host.as_str(), 0)).unwrap().local_addr().unwrap().port();
         let web = Command::new("python3")
-            .args(["-m", "http.server", "--bind", "127.0.0.1", "--directory", publish_dir.as_str(), &port.to_string()])
+            .args(["-m", "http.server", "--bind", &host, "--directory", publish_dir.as_str(), &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -51,13 +55,16 @@ impl Server {
             device_type: std::env::var("LAVA_DEVICE_TYPE").expect("LAVA_DEVICE_TYPE is set"),
             token: SecretPlace { env: None, file: Some(file) },
             publish_dir: publish_dir.to_string(),
-            publish_url: format!("http://127.0.0.1:{port}"),
-            template: None,
+            publish_url: format!("http://{host}:{port}"),
+            template: std::env::var("LAVA_TEMPLATE").ok().map(|file| std::fs::read_to_string(file).unwrap()),
         };
-        Server { lava, _stand_in: None, _web: Some(Web(web)) }
+        Server { lava, jobs: Jobs::default(), _stand_in: None, _web: Some(Web(web)) }
     }
 
-    async fn stand_in(dir: &Utf8Path, publish_dir: &Utf8Path) -> Server {
+    /// The stand-in, whatever the environment says: for trouble that nobody plants in a real server.
+    pub async fn stand_in(dir: &Utf8Path) -> Server {
+        let publish_dir = dir.join("www");
+        std::fs::create_dir(&publish_dir).unwrap();
         let token = dir.join("token");
         std::fs::write(&token, "secret\n").unwrap();
         let server = MockServer::start().await;
@@ -69,23 +76,67 @@ impl Server {
             publish_url: "http://files.invalid/lab".into(),
             template: None,
         };
-        let stand_in = StandIn { lava: lava.clone(), job: Arc::default() };
+        let jobs = Jobs::default();
+        let stand_in = StandIn { lava: lava.clone(), jobs: jobs.clone() };
         Mock::given(any()).respond_with(stand_in).mount(&server).await;
-        Server { lava, _stand_in: Some(server), _web: None }
+        Server { lava, jobs, _stand_in: Some(server), _web: None }
+    }
+
+    /// From the first test of a job on, the stand-in knows nothing of it any more.
+    pub fn will_lose(&self, jobs: Lost) {
+        self.jobs.lock().lost = jobs;
+    }
+
+    /// How many jobs the stand-in was given.
+    pub fn submitted(&self) -> usize {
+        self.jobs.lock().jobs.len()
     }
 }
 
-/// The one job of a stand-in.
+/// What a stand-in remembers.
+#[derive(Default)]
+struct Memory {
+    /// Jobs from number 1 on.
+    jobs: Vec<Job>,
+    /// Those that are or will be lost.
+    lost: Lost,
+}
+
+/// Which jobs a stand-in loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lost {
+    #[default]
+    None,
+    /// The one of this number.
+    One(usize),
+    All,
+}
+
+#[derive(Clone, Default)]
+struct Jobs {
+    memory: Arc<Mutex<Memory>>,
+    /// There is one device: further jobs wait for it.
+    device: Arc<Mutex<()>>,
+}
+
+impl Jobs {
+    /// A thread that panicked has failed its test already; the others are to say why.
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 #[derive(Default)]
 struct Job {
     name: String,
     state: &'static str,
     health: &'static str,
     log: Vec<String>,
+    lost: bool,
 }
 
 impl Job {
-    fn say(&mut self, level: &str, message: &serde_json::Value) {
+    fn say(&mut self, level: &str, message: &Value) {
         let entry = json!({"dt": "2026-04-01T10:00:00.000000", "lvl": level, "msg": message});
         self.log.push(format!("- {entry}\n"));
     }
@@ -102,11 +153,34 @@ impl Job {
         self.say("results", &verdict);
         (self.state, self.health) = ("Finished", health);
     }
+
+    fn state(&self, number: usize) -> Value {
+        let device = if self.state == "Submitted" { Value::Null } else { json!("qemu-01") };
+        json!({
+            "id": number, "state": self.state, "health": self.health, "actual_device": device, "description": self.name,
+        })
+    }
 }
 
 struct StandIn {
     lava: Lava,
-    job: Arc<Mutex<Job>>,
+    jobs: Jobs,
+}
+
+impl StandIn {
+    fn submit(&self, body: &[u8]) -> ResponseTemplate {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let definition: serde_yaml::Value =
+            serde_yaml::from_str(body["definition"].as_str().unwrap()).expect("a job is YAML");
+        let name = definition["job_name"].as_str().unwrap().to_owned();
+        let mut memory = self.jobs.lock();
+        assert!(memory.jobs.iter().all(|job| job.name != name), "one job is submitted once: {name}");
+        memory.jobs.push(Job { name, state: "Submitted", health: "Unknown", ..Job::default() });
+        let number = memory.jobs.len();
+        let (jobs, lava) = (self.jobs.clone(), self.lava.clone());
+        std::thread::spawn(move || device::execute(&jobs, number, &lava, &definition));
+        ResponseTemplate::new(201).set_body_json(json!({"message": "submitted", "job_ids": [number]}))
+    }
 }
 
 impl Respond for StandIn {
@@ -114,104 +188,39 @@ impl Respond for StandIn {
         if request.headers.get("authorization").is_none_or(|token| token != "Token secret") {
             return ResponseTemplate::new(401).set_body_json(json!({"detail": "Invalid token."}));
         }
-        let path = request.url.path().trim_start_matches("/api/v0.2").to_owned();
-        let mut job = self.job.lock().unwrap();
-        let state = |job: &Job| json!({"id": 1, "state": job.state, "health": job.health, "actual_device": "qemu-01", "description": job.name});
-        match (request.method.as_str(), path.as_str()) {
-            ("POST", "/jobs/") => {
-                assert!(job.name.is_empty(), "one job is submitted once");
-                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
-                let definition: serde_yaml::Value =
-                    serde_yaml::from_str(body["definition"].as_str().unwrap()).expect("a job is YAML");
-                job.name = definition["job_name"].as_str().unwrap().to_owned();
-                (job.state, job.health) = ("Running", "Unknown");
-                let (own, lava) = (self.job.clone(), self.lava.clone());
-                std::thread::spawn(move || execute(&own, &lava, &definition));
-                ResponseTemplate::new(201).set_body_json(json!({"message": "submitted", "job_ids": [1]}))
-            }
-            ("GET", "/jobs/1/") => ResponseTemplate::new(200).set_body_json(state(&job)),
-            ("GET", "/jobs/1/logs/") => {
-                let from =
-                    request.url.query_pairs().find(|(key, _)| key == "start").map_or(0, |(_, n)| n.parse().unwrap());
+        let path = request.url.path().trim_start_matches("/api/v0.2/jobs").trim_matches('/').to_owned();
+        let query = |name: &str| request.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
+        if request.method.as_str() == "POST" && path.is_empty() {
+            return self.submit(&request.body);
+        }
+        assert_eq!(request.method.as_str(), "GET", "{path} is no call that was expected");
+        let mut memory = self.jobs.lock();
+        if path.is_empty() {
+            let name = query("description").expect("a job is looked for by its name");
+            let found = memory.jobs.iter().enumerate().rev().find(|(_, job)| job.name == name && !job.lost);
+            let results: Vec<Value> = found.map(|(at, job)| job.state(at + 1)).into_iter().collect();
+            return ResponseTemplate::new(200).set_body_json(json!({"results": results}));
+        }
+        let (number, call) = path.split_once('/').unwrap_or((&path, ""));
+        let number: usize = number.parse().expect("a number of a job");
+        let none = ResponseTemplate::new(404).set_body_json(json!({"detail": "Not found."}));
+        let Some(job) = memory.jobs.get_mut(number - 1).filter(|job| !job.lost) else { return none };
+        match call {
+            "" => ResponseTemplate::new(200).set_body_json(job.state(number)),
+            "logs" => {
+                let from = query("start").map_or(0, |from| from.parse().unwrap());
                 match job.log.get(from..).filter(|lines| !lines.is_empty()) {
                     Some(lines) => ResponseTemplate::new(200).set_body_string(lines.concat()),
-                    None => ResponseTemplate::new(404).set_body_json(json!({"detail": "Not found."})),
+                    None => none,
                 }
             }
-            ("GET", "/jobs/1/cancel/") => {
+            "cancel" => {
                 if job.state != "Finished" {
                     job.end("Canceled", "fail", "Canceled", "The job was canceled");
                 }
                 ResponseTemplate::new(200).set_body_json(json!({"message": "Job cancel signal sent."}))
             }
-            (method, path) => panic!("{method} {path} is no call that was expected"),
+            call => panic!("{call} is no call that was expected"),
         }
     }
-}
-
-/// Does what the definition says, as LAVA's QEMU devices do.
-fn execute(job: &Mutex<Job>, lava: &Lava, definition: &serde_yaml::Value) {
-    let find =
-        |name: &str| definition["actions"].as_sequence().unwrap().iter().find_map(|action| action.get(name)).unwrap();
-    let images = &find("deploy")["images"];
-    let mut words = vec!["-nographic".to_owned(), "-net".into(), "none".into(), "-monitor".into(), "none".into()];
-    words.extend(["-m".to_owned(), definition["context"]["memory"].as_u64().unwrap().to_string()]);
-    for option in definition["context"]["extra_options"].as_sequence().unwrap() {
-        words.extend(split(option.as_str().unwrap()));
-    }
-    for image in ["kernel", "initrd"] {
-        let url = images[image]["url"].as_str().unwrap();
-        let name = url.strip_prefix(lava.publish_url.as_str()).expect("it is published").trim_start_matches('/');
-        let file = Utf8Path::new(&lava.publish_dir).join(name);
-        assert!(file.is_file(), "{file} is published");
-        let argument = images[image]["image_arg"].as_str().unwrap();
-        words.extend(split(&argument.replace(&format!("{{{image}}}"), file.as_str())));
-    }
-    let prompt = find("boot")["prompts"][0].as_str().unwrap();
-    let mut qemu = Command::new("qemu-system-x86_64")
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("QEMU is installed");
-    let mut lines = BufReader::new(qemu.stdout.take().unwrap());
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if lines.read_until(b'\n', &mut line).unwrap_or(0) == 0 {
-            job.lock().unwrap().end("Incomplete", "fail", "Infrastructure", "Connection closed");
-            break;
-        }
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        let mut job = job.lock().unwrap();
-        if job.state == "Finished" {
-            break;
-        }
-        job.target(&text);
-        if text.contains(prompt) {
-            job.end("Complete", "pass", "", "");
-            break;
-        }
-        if text.contains("end Kernel panic") {
-            job.end("Incomplete", "fail", "Job", "login-action kernel 'panic'");
-            break;
-        }
-    }
-    let _ = qemu.kill();
-    let _ = qemu.wait();
-}
-
-/// Words of a command line, in which double quotes keep blanks, as pexpect splits them.
-fn split(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
-    for letter in text.chars() {
-        match letter {
-            '"' => quoted = !quoted,
-            ' ' if !quoted => words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty())),
-            letter => word.push(letter),
-        }
-    }
-    words.extend(Some(word).filter(|word| !word.is_empty()));
-    words
 }

@@ -3,6 +3,8 @@
 //! A fault is an exact replacement in a file of the base, so that the patches apply to every stable release in which
 //! the replaced lines still stand.
 
+pub mod tree;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

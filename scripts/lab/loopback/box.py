@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 
-from . import cpio, image, keys
+from . import cpio, grub, image, keys
 from .core import Trouble, find_program, run, wait_for
 
 PORTS = 2  # ssh, console
@@ -15,24 +15,39 @@ APPEND = "console=ttyS0,115200n8 panic=5"
 MEBIBYTES = 3072
 DISK = "1G"
 
+# How the kernel gets into the guest: from the host, over its network card, or from its disk by GRUB.
+KERNEL = {"direct": "-kernel {folder}/vmlinuz -initrd {folder}/initrd.img -append '{append}'", "netboot": "-boot n",
+          "grub": "-kernel {folder}/grub.lnx"}
+# What the network card's iPXE asks for first: a test kernel where one is offered, else the default kernel.
+FIRST = """\
+#!ipxe
+chain netboot/boot.ipxe || goto default
+:default
+kernel vmlinuz initrd=initrd.img {append}
+initrd initrd.img
+boot
+"""
+
 START = """\
 #!/bin/sh
 # What the BMC runs at power on. It is a child of the BMC and dies with it.
 echo $$ >{pids}/box
 exec setpriv --pdeathsig KILL {qemu} -name {folder},process=qemu-box \\
     -machine pc,accel=tcg -cpu max -smp 2 -m {memory} -nodefaults -no-user-config -display none -vga none \\
-    -kernel {folder}/vmlinuz -initrd {folder}/initrd.img -append '{append}' \\
+    {kernel} \\
     -chardev socket,id=console,path={folder}/serial.sock,reconnect=1 -serial chardev:console \\
     -qmp unix:{folder}/qmp.sock,server=on,wait=off \\
     -drive if=virtio,file={folder}/disk.img,format=raw,cache=unsafe \\
-    -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22 -device virtio-net-pci,netdev=net,romfile= \\
+    -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{ssh_port}-:22{boot_server} \\
+    -device virtio-net-pci,netdev=net{rom} \\
     -chardev socket,id=bmc,host=127.0.0.1,port={bmc_port},reconnect=1 -device ipmi-bmc-extern,id=bmc0,chardev=bmc \\
     -device isa-ipmi-kcs,bmc=bmc0 -device virtio-rng-pci </dev/null >>{logs}/box.log 2>&1
 """
 
 
-def prepare(lab, ports, bmc_port):
-    """Makes kernel, initramfs, disk and start script, and starts the console server. `bmc_port`: where the BMC waits for the box."""
+def prepare(lab, ports, bmc_port, boots="direct"):
+    """Makes kernel, initramfs, disk and start script, and starts the console server. `bmc_port`: where the BMC waits for the box.
+    `boots`: how, a key of KERNEL."""
     kernel, release, base = image.ensure()
     folder = lab.folder / "box"
     folder.mkdir(exist_ok=True)
@@ -42,11 +57,20 @@ def prepare(lab, ports, bmc_port):
     own = cpio.Archive()
     own.add("root/.ssh/authorized_keys", authorized + "\n", 0o600)
     own.copy(folder / "host_key", "etc/dropbear/host_key", 0o600)
+    if boots == "grub":
+        grub.add_tools(own)
+        grub.make(folder)
+        lab.env["BOX_GRUB_ENTRY"] = grub.ENTRY
     # The kernel takes archives that follow each other for one.
     (folder / "initrd.img").write_bytes(base.read_bytes() + own.packed())
-    make_disk(folder)
+    make_disk(folder, boots == "grub")
+    netboot = boots == "netboot"
+    if netboot:
+        offer_default(lab, folder)
+    words = {"kernel": KERNEL[boots].format(folder=folder, append=APPEND), "rom": "" if netboot else ",romfile=",
+             "boot_server": f",tftp={folder}/tftp,bootfile=first.ipxe" if netboot else ""}
     lab.write("box/start", START.format(folder=folder, pids=lab.pids, logs=lab.logs, qemu=find_program("qemu-system-x86_64"),
-                                        memory=MEBIBYTES, append=APPEND, ssh_port=ports[0], bmc_port=bmc_port), 0o700)
+                                        memory=MEBIBYTES, ssh_port=ports[0], bmc_port=bmc_port, **words), 0o700)
     lab.env.update({
         "BOX_SSH_HOST": "127.0.0.1", "BOX_SSH_PORT": ports[0], "BOX_SSH_USER": "root", "BOX_SSH_IDENTITY": folder / "id_ed25519",
         "BOX_HOST_KEY": host_key, "BOX_CONSOLE_HOST": "127.0.0.1", "BOX_CONSOLE_PORT": ports[1], "BOX_CONSOLE_LOG": lab.log("console"),
@@ -55,6 +79,16 @@ def prepare(lab, ports, bmc_port):
         "BOX_INITRD": "/boot/initrd.img", "BOX_KERNEL": "/boot/vmlinuz", "BOX_STATE_DIR": "/var/lib/orchestrator",
         "BOX_APPEND": APPEND, "BOX_UNAME": release, "BOX_DEFAULT_UNAME": f"{'.'.join(release.split('.')[:2])}.*-cloud-amd64"})
     start_console(lab)
+
+
+def offer_default(lab, folder):
+    """What the boot server has: the default kernel, and a folder for test kernels."""
+    (folder / "tftp/netboot").mkdir(parents=True, exist_ok=True)
+    for name in ("vmlinuz", "initrd.img"):
+        (folder / "tftp" / name).unlink(missing_ok=True)
+        (folder / "tftp" / name).hardlink_to(folder / name)
+    lab.write("box/tftp/first.ipxe", FIRST.format(append=APPEND), 0o644)
+    lab.env.update({"BOX_NETBOOT_DIR": folder / "tftp/netboot", "BOX_NETBOOT_INITRD": folder / "initrd.img"})
 
 
 def start_console(lab):
@@ -74,7 +108,7 @@ def dropbear_key(path):
     raise Trouble(f"dropbearkey says no public key of {path}")
 
 
-def make_disk(folder):
+def make_disk(folder, with_grub):
     """A new disk: /boot with the default kernel and the initramfs, and an empty stable storage."""
     content = folder / "disk"
     shutil.rmtree(content, ignore_errors=True)
@@ -82,6 +116,8 @@ def make_disk(folder):
     (content / "boot").mkdir()
     for name in ("vmlinuz", "initrd.img"):
         (content / "boot" / name).hardlink_to(folder / name)
+    if with_grub:
+        grub.configure(content / "boot", APPEND)
     disk = folder / "disk.img"
     disk.unlink(missing_ok=True)
     run([find_program("mke2fs"), "-q", "-t", "ext4", "-m", "0", "-L", "box-01", "-E",

@@ -12,9 +12,8 @@ import socket
 import subprocess
 import time
 import urllib.error
-import urllib.request
 
-from . import bmc, box, keys, labgrid, redfish, slurm
+from . import bmc, box, keys, labgrid, pdu, redfish, slurm
 from .core import Trouble, run, wait_for
 from .hurt import ACTIONS
 
@@ -257,7 +256,7 @@ def dead_bmc(lab):
 
 def redfish_resets(lab):
     try:
-        urllib.request.urlopen(lab.env["REDFISH_URL"] + lab.env["REDFISH_SYSTEM"], timeout=10)
+        redfish.request(lab, lab.env["REDFISH_SYSTEM"], login=False)
     except urllib.error.HTTPError as refused:
         need(refused.code == 401, f"without a password the answer is {refused.code}")
     else:
@@ -271,6 +270,21 @@ def redfish_resets(lab):
     wait_for(lambda: redfish.power(lab) == "Off", 30, "Redfish to say Off")
     need(bmc.power(lab) == "off", "the box is still on")
     return "restarted and switched off the box"
+
+
+# ---- pdudaemon
+
+def outlet_switches(lab):
+    for state in ("on", "off"):
+        pdu.ask(lab, state)
+        wait_for(lambda state=state: bmc.power(lab) == state, 30, f"the box to be {state}")
+    try:
+        pdu.ask(lab, "on", "another strip")
+    except urllib.error.HTTPError as refused:
+        need(refused.code == 500, f"an unknown strip is answered with {refused.code}")
+    else:
+        raise Trouble("pdudaemon switches a strip that it does not know")
+    return "switched the box on and off"
 
 
 # ---- labgrid
@@ -330,5 +344,6 @@ ALL = (
     ("box", "BMC killed", dead_bmc),
     ("box", "serial over LAN", serial_over_lan),
     ("redfish", "Redfish resets", redfish_resets),
+    ("pdu", "an outlet of pdudaemon's switches", outlet_switches),
     ("labgrid", "labgrid reserves and forgets", labgrid_reserves),
 )

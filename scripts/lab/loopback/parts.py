@@ -5,10 +5,10 @@ import contextlib
 import os
 import time
 
-from . import bmc, box, labgrid, ports, redfish, slurm, ssh, venv
+from . import bmc, box, labgrid, pdu, ports, redfish, slurm, ssh, venv
 from .core import Lab, Trouble
 
-NAMES = ("slurm", "labgrid", "box", "redfish", "ssh")
+NAMES = ("slurm", "labgrid", "box", "redfish", "pdu", "ssh")
 NEED_PIP = ("labgrid", "redfish")
 
 
@@ -17,7 +17,7 @@ def allot(block):
     left = iter(block)
     return {name: [next(left) for _ in range(count)] for name, count in
             (("box", box.PORTS), ("bmc", bmc.PORTS), ("slurm", slurm.PORTS), ("labgrid", labgrid.PORTS), ("redfish", redfish.PORTS),
-             ("ssh", ssh.PORTS))}
+             ("ssh", ssh.PORTS), ("pdu", pdu.PORTS))}
 
 
 @contextlib.contextmanager
@@ -31,17 +31,19 @@ def part(name):
         raise Trouble(f"{name}: {error}") from None
 
 
-def up(folder, wanted, say):
-    """Brings the lab up and gives it; whatever fails, nothing is left running. `say` tells a person."""
+def up(folder, wanted, say, boots="direct"):
+    """Brings the lab up and gives it; whatever fails, nothing is left running. `say` tells a person. `boots`: how the box does."""
     begin = time.monotonic()
     lab = Lab(folder)
     lab.create()
     try:
         wanted, left_out = without_pip(wanted, say)
+        wanted, also = without_pdu(wanted, say)
+        left_out += also
         allotted = allot(ports.take(lab.folder, lambda owner: bool(Lab(owner).living())))
         lab.env.update({"LAB": lab.folder, "LAB_PARTS": ",".join(wanted), "LAB_LEFT_OUT": ",".join(left_out), "LAB_LOGS": lab.logs,
                         "LAB_PIDS": lab.pids})
-        start_all(lab, wanted, allotted, say, begin)
+        start_all(lab, wanted, allotted, say, begin, boots)
         lab.write_env()
     except BaseException:
         lab.take_down()
@@ -62,12 +64,20 @@ def without_pip(wanted, say):
     return wanted, []
 
 
-def start_all(lab, wanted, allotted, say, begin):
+def without_pdu(wanted, say):
+    """The same for pdudaemon, whose Debian package starts a service, so that nobody installs it unasked; it switches the box."""
+    if "pdu" not in wanted or (pdu.is_installed() and "box" in wanted):
+        return wanted, []
+    say(f"left out: pdu, because {'the lab has no box' if pdu.is_installed() else 'pdudaemon is not installed'}")
+    return [name for name in wanted if name != "pdu"], ["pdu"]
+
+
+def start_all(lab, wanted, allotted, say, begin, boots):
     """Starts the parts at the same time and waits until each answers, or all trouble is known."""
 
     def box_and_bmc():
         with part("box"):
-            box.prepare(lab, allotted["box"], allotted["bmc"][1])
+            box.prepare(lab, allotted["box"], allotted["bmc"][1], boots)
         with part("bmc"):
             bmc.start(lab, allotted["bmc"])
 
@@ -78,6 +88,10 @@ def start_all(lab, wanted, allotted, say, begin):
             redfish.start(lab, allotted["redfish"], bmc.command(lab))
         else:
             redfish.start(lab, allotted["redfish"])
+
+    def pdu_for(box_ready):
+        box_ready.result()
+        pdu.start(lab, allotted["pdu"], bmc.command(lab))
 
     def timed(name, action, *words):
         with part(name):
@@ -96,6 +110,8 @@ def start_all(lab, wanted, allotted, say, begin):
             tasks["ssh"] = pool.submit(timed, "ssh", ssh.start, lab, allotted["ssh"])
         if "redfish" in wanted:
             tasks["redfish"] = pool.submit(timed, "redfish", redfish_for, tasks.get("box"))
+        if "pdu" in wanted:
+            tasks["pdu"] = pool.submit(timed, "pdu", pdu_for, tasks["box"])
         troubles = [task.exception() for task in tasks.values() if task.exception()]
     for trouble in troubles:
         if not isinstance(trouble, Trouble):

@@ -1,12 +1,13 @@
-"""Redfish: sushy-emulator with its fake driver; where the lab has a box, the driver's power is that of the box's BMC."""
+"""Redfish by TLS: sushy-emulator with its fake driver; where the lab has a box, the driver's power is that of the box's BMC."""
 
 import base64
 import json
 import secrets
+import ssl
 import urllib.request
 
 from . import venv
-from .core import run, wait_for
+from .core import find_program, run, wait_for
 
 PORTS = 1
 USER = "lab"
@@ -15,6 +16,8 @@ SYSTEM = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
 CONFIGURATION = """\
 SUSHY_EMULATOR_LISTEN_IP = "127.0.0.1"
 SUSHY_EMULATOR_LISTEN_PORT = {port}
+SUSHY_EMULATOR_SSL_CERT = "{folder}/server.pem"
+SUSHY_EMULATOR_SSL_KEY = "{folder}/server.key"
 SUSHY_EMULATOR_AUTH_FILE = "{folder}/htpasswd"
 SUSHY_EMULATOR_STATE_DIR = "{folder}/state"
 SUSHY_EMULATOR_FAKE_DRIVER = True
@@ -26,6 +29,7 @@ REAL_POWER = """
 
 def act_on_the_box():
     import os
+    import socket
     import subprocess
 
     from sushy_tools import error
@@ -42,12 +46,32 @@ def act_on_the_box():
             raise error.FishyError("the box's BMC does not answer: " + done.stderr.decode(errors="replace").strip())
         return done.stdout.decode(errors="replace").strip()
 
+    def interrupt():
+        # ipmi_sim has no diagnostic interrupt, so it comes from QEMU itself.
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            try:
+                connection.connect({qmp!r})
+                lines = connection.makefile("rw", encoding="utf-8")
+                lines.readline()
+                for command in ("qmp_capabilities", "inject-nmi"):
+                    lines.write('{{"execute": "' + command + '"}}\\n')
+                    lines.flush()
+                    while '"event"' in (answer := lines.readline()):
+                        pass
+            except OSError as problem:
+                raise error.FishyError(f"the box takes no interrupt: {{problem}}")
+            if '"error"' in answer:
+                raise error.FishyError("the box takes no interrupt: " + answer)
+
     def get_power_state(self, identity):
         self._get(identity)
         return "On" if ipmi("chassis", "power", "status").endswith(" on") else "Off"
 
     def set_power_state(self, identity, state):
         self._get(identity)
+        if state == "Nmi":
+            return interrupt()
         if state not in actions:
             raise error.NotSupportedError(f"Power state {{state}} is not supported")
         ipmi("chassis", "power", actions[state])
@@ -66,6 +90,7 @@ def start(lab, ports, bmc_command=None):
     folder = lab.folder / "redfish"
     (folder / "state").mkdir(parents=True, exist_ok=True)
     program = venv.ensure() / "bin/sushy-emulator"
+    certify(folder)
     password = secrets.token_hex(8)
     lab.write("redfish/password", password + "\n")
     # bcrypt is the one form that the emulator takes.
@@ -73,27 +98,42 @@ def start(lab, ports, bmc_command=None):
     lab.write("redfish/htpasswd", f"{USER}:{hashed}\n")
     text = CONFIGURATION.format(port=ports[0], folder=folder, system=SYSTEM)
     if bmc_command:
-        text += REAL_POWER.format(command=bmc_command, password_file=str(lab.env["BMC_PASSWORD_FILE"]))
+        text += REAL_POWER.format(command=bmc_command, password_file=str(lab.env["BMC_PASSWORD_FILE"]),
+                                  qmp=str(lab.env["BOX_QMP"]))
     lab.write("redfish/emulator.conf", text)
-    lab.env.update({"REDFISH_URL": f"http://127.0.0.1:{ports[0]}", "REDFISH_SYSTEM": f"/redfish/v1/Systems/{SYSTEM}",
+    lab.env.update({"REDFISH_URL": f"https://127.0.0.1:{ports[0]}", "REDFISH_CA_FILE": folder / "ca.pem",
+                    "REDFISH_SYSTEM": f"/redfish/v1/Systems/{SYSTEM}",
                     "REDFISH_USER": USER, "REDFISH_PASSWORD_FILE": folder / "password",
                     "REDFISH_ACTS_ON": "box" if bmc_command else "nothing"})
     server = lab.spawn("redfish", [program, "--config", folder / "emulator.conf"])
     wait_for(lambda: answers(lab), 30, "Redfish to answer", server, lab.log("redfish"))
 
 
+def certify(folder):
+    """A certificate authority that nobody knows but this lab, as a real BMC's maker is one, and the server's certificate."""
+    if (folder / "server.pem").exists():
+        return
+    new = [find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650"]
+    run([*new, "-subj", "/CN=the lab's own authority", "-keyout", folder / "ca.key", "-out", folder / "ca.pem"])
+    run([*new, "-subj", "/CN=box-01", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
+         "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-keyout", folder / "server.key", "-out", folder / "server.pem"])
+
+
 HASH = "import bcrypt, os; print(bcrypt.hashpw(os.environ['LAB_PASSWORD'].encode(), bcrypt.gensalt(4)).decode())"
 
 
-def request(lab, path, body=None):
+def request(lab, path, body=None, login=True):
     """GET, or POST of a body; gives (status, answer)."""
-    with open(lab.env["REDFISH_PASSWORD_FILE"], encoding="utf-8") as file:
-        token = base64.b64encode(f"{USER}:{file.read().strip()}".encode()).decode()
-    asked = urllib.request.Request(lab.env["REDFISH_URL"] + path, headers={"Authorization": f"Basic {token}"})
+    asked = urllib.request.Request(lab.env["REDFISH_URL"] + path)
+    if login:
+        with open(lab.env["REDFISH_PASSWORD_FILE"], encoding="utf-8") as file:
+            token = base64.b64encode(f"{USER}:{file.read().strip()}".encode()).decode()
+        asked.add_header("Authorization", f"Basic {token}")
     if body is not None:
         asked.data = json.dumps(body).encode()
         asked.add_header("Content-Type", "application/json")
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30) as answer:
+    by_tls = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=lab.env["REDFISH_CA_FILE"]))
+    with urllib.request.build_opener(urllib.request.ProxyHandler({}), by_tls).open(asked, timeout=30) as answer:
         text = answer.read()
         return answer.status, json.loads(text) if text else None
 

@@ -10,7 +10,7 @@ use crate::words::Hardware;
 /// Arguments of `lab check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Boxes to check; all when none is named
+    /// Boxes to check; all but invented ones (`example.org`) when none is named
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Cycle the power first: the check that a unit makes
@@ -26,15 +26,24 @@ pub async fn check(global: &Global, args: &CheckArgs) -> Result<ExitCode, Failur
     let places = start::Places::find(global)?;
     let cancel = start::cancel_on_signals()?;
     let mut chosen = args.names.clone();
+    let mut left_out = false;
     if chosen.is_empty() {
         for name in names(&places)? {
-            if matches!(machine(&places, &name)?.hardware, Hardware::Dut(_)) {
-                chosen.push(name);
+            let machine = machine(&places, &name)?;
+            match (&machine.hardware, machine.invented_host()) {
+                (Hardware::Dut(_), None) => chosen.push(name),
+                (Hardware::Dut(_), Some(host)) => {
+                    say!("{name}: left out, an example: {host} is no host");
+                    left_out = true;
+                }
+                (Hardware::Qemu(_) | Hardware::Lava(_), _) => {}
             }
         }
-    }
-    if chosen.is_empty() {
-        say!("there are no boxes in {}", places.home.lab_dir());
+        if chosen.is_empty() {
+            let lab = places.home.lab_dir();
+            let next = "copy an example, give it the name and the values of your box (docs/boxes.md)";
+            say!("there are no {}boxes in {lab}: {next}", if left_out { "other " } else { "" });
+        }
     }
     let mut code = ExitCode::Clean;
     for name in chosen {

@@ -54,6 +54,7 @@ fn describe(places: &start::Places, machine: &Machine) -> Result<(&'static str, 
     match &machine.hardware {
         Hardware::Qemu(_) => Ok(("guest", "made when needed".to_owned(), String::new())),
         Hardware::Lava(_) => Ok(("LAVA", "LAVA knows".to_owned(), String::new())),
+        Hardware::Dut(_) if machine.invented_host().is_some() => Ok(("box", "an example".to_owned(), String::new())),
         Hardware::Dut(_) => {
             let state = BoxState::load(&places.cache, &machine.name).map_err(Failure::infra)?;
             let held = BoxLock::holder(&places.cache, &machine.name).map_err(Failure::infra)?;

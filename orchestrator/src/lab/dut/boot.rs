@@ -224,9 +224,13 @@ async fn tested<'a>(
             end
         }
     };
-    if matches!(end, BootEnd::Hung { .. }) && session.power.nmi(&session.cancel).await.is_ok() {
-        // Where it hangs, when its command line has unknown_nmi_panic.
-        tokio::time::sleep(LAST_WORDS / 4).await;
+    if let BootEnd::Hung { deadline } = &end {
+        let note = format!("deadline `{deadline}` is over; a diagnostic interrupt is to ask the kernel where it is");
+        session.tape.look(|recorder| recorder.note(&note));
+        if session.power.nmi(&session.cancel).await.is_ok() {
+            // Where it hangs, when its command line has unknown_nmi_panic.
+            tokio::time::sleep(LAST_WORDS / 4).await;
+        }
     }
     session.tape.put(None);
     Raw { end, collector, command_line: command_line.to_owned() }

@@ -13,10 +13,11 @@ use super::lock::BoxLock;
 use super::power::PowerDriver;
 use super::serial::Serial;
 use super::ssh::Shell;
+use super::starting;
 use super::state::{Answer, Evidence, Safe, State, prove_default};
 use crate::lab::recorder::Recorder;
 use crate::process::Stream;
-use crate::words::{Dut, Machine, Timeouts};
+use crate::words::{BootMethod, Dut, Machine, Timeouts};
 
 /// Between two questions who runs.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
@@ -155,6 +156,10 @@ impl Session {
         // What runs now must not be taken for what comes after; a box that is off or dead does not answer.
         if let Ok(before) = self.shell.who(&self.cancel).await {
             self.remember(&before.boot_id);
+        }
+        if self.dut.boot.method == BootMethod::Netboot {
+            // What a run that was killed still offers would come up in the default kernel's place.
+            starting::withdraw(&self.dut.boot)?;
         }
         self.power.cycle(&self.cancel).await?;
         self.saw(Evidence::PowerCycled);

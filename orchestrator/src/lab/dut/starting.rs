@@ -10,6 +10,9 @@ use crate::words::{BootMethod, DutBoot};
 /// Name of the kernel in the folder of an attempt.
 pub(super) const KERNEL: &str = "kernel";
 
+/// Name of the script for iPXE in the folder of a boot server.
+const SCRIPT: &str = "boot.ipxe";
+
 /// Says which initial ramdisk a script uses, in `$initrd`; empty for none.
 fn find_initrd(boot: &DutBoot) -> String {
     match boot.initrd.as_str() {
@@ -68,8 +71,17 @@ pub(super) fn offer(boot: &DutBoot, kernel: &Utf8Path, command_line: &str) -> Re
         write(&folder.join("initrd"), &read(Utf8Path::new(&boot.initrd))?)?;
     }
     write(&folder.join("cmdline"), format!("{command_line}\n").as_bytes())?;
+    write(&folder.join(SCRIPT), script(boot, command_line).as_bytes())?;
     // Last: a boot server that sees the kernel offers it.
     write(&folder.join(KERNEL), &read(kernel)?)
+}
+
+/// What iPXE does with the files: `chain` of this script is all that a boot server of its kind has to say.
+fn script(boot: &DutBoot, command_line: &str) -> String {
+    match boot.initrd.as_str() {
+        "none" => format!("#!ipxe\nkernel {KERNEL} {command_line}\nboot\n"),
+        _ => format!("#!ipxe\nkernel {KERNEL} initrd=initrd {command_line}\ninitrd initrd\nboot\n"),
+    }
 }
 
 /// Takes the kernel from the boot server: the next boot is the default kernel's.
@@ -78,7 +90,7 @@ pub(super) fn offer(boot: &DutBoot, kernel: &Utf8Path, command_line: &str) -> Re
 /// One sentence: a file cannot be removed.
 pub(super) fn withdraw(boot: &DutBoot) -> Result<(), String> {
     let folder = Utf8Path::new(boot.netboot_dir.as_deref().unwrap_or_default());
-    for name in [KERNEL, "cmdline", "initrd"] {
+    for name in [KERNEL, SCRIPT, "cmdline", "initrd"] {
         match fs_err::remove_file(folder.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
             Ok(()) | Err(_) => {}
@@ -138,8 +150,16 @@ mod tests {
         offer(&boot, &folder.join("bzImage"), "a=1").unwrap();
         assert_eq!(fs_err::read_to_string(folder.join("tftp/cmdline")).unwrap(), "a=1\n");
         assert_eq!(fs_err::read_to_string(folder.join("tftp/kernel")).unwrap(), "K");
+        let script = fs_err::read_to_string(folder.join("tftp/boot.ipxe")).unwrap();
+        assert_eq!(script, "#!ipxe\nkernel kernel a=1\nboot\n");
+        let initrd = folder.join("initrd.img");
+        fs_err::write(&initrd, "I").unwrap();
+        let with = DutBoot { initrd: initrd.into(), ..boot.clone() };
+        offer(&with, &folder.join("bzImage"), "a=1").unwrap();
+        let script = fs_err::read_to_string(folder.join("tftp/boot.ipxe")).unwrap();
+        assert_eq!(script, "#!ipxe\nkernel kernel initrd=initrd a=1\ninitrd initrd\nboot\n");
         withdraw(&boot).unwrap();
-        assert!(!folder.join("tftp/kernel").exists());
+        assert_eq!(fs_err::read_dir(folder.join("tftp")).unwrap().count(), 0);
         withdraw(&boot).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use orchestrator_protocol::{Frame, Message, Status};
 use tokio::time::Instant as Clock;
 
-use super::client::{Client, JobState};
+use super::client::{Client, JobState, is_not_found};
 use super::definition::{BUILT_IN, Parts, definition};
 use super::ending::{Seen, Verdict, decide};
 use super::job::{Pace, Patient, Stopped, get};
@@ -80,6 +80,13 @@ async fn try_boot(request: &BootRequest, lava: &Lava, pace: &Pace) -> Result<Raw
     let stop = match outcome {
         Ok(stop) => stop,
         Err(Stopped::Cancelled) => Some(Stop::Cancelled),
+        // There is nothing to wait for: whoever comes next submits another one.
+        Err(Stopped::Trouble(why)) if is_not_found(&why) => {
+            memory.forget();
+            return Err(Stopped::Trouble(format!(
+                "LAVA knows nothing of job {id} any more, which it had taken: {why}"
+            )));
+        }
         // Its result may still come: a run that is resumed asks for it.
         Err(trouble) => return Err(trouble),
     };

@@ -101,7 +101,7 @@ impl Client {
     pub(super) async fn log(&self, id: u64, from: usize) -> Result<String, Trouble> {
         let from = from.to_string();
         match self.send(Method::GET, &format!("/jobs/{id}/logs/"), &[("start", from.as_str())], None).await {
-            Err(Trouble::Never(why)) if why.contains(NOT_FOUND) => Ok(String::new()),
+            Err(Trouble::Never(why)) if is_not_found(&why) => Ok(String::new()),
             other => other,
         }
     }
@@ -148,6 +148,11 @@ impl Client {
 }
 
 const NOT_FOUND: &str = "404 Not Found";
+
+/// Whether the server says that there is no such thing.
+pub(super) fn is_not_found(why: &str) -> bool {
+    why.contains(NOT_FOUND)
+}
 
 /// What an answer means.
 fn judge(status: StatusCode, url: &str, text: String) -> Result<String, Trouble> {

@@ -1,7 +1,7 @@
 //! Deciding how a boot on a device of LAVA's ended. Pure.
 
 use crate::lab::console::Console;
-use crate::lab::ending::{Said, Stop};
+use crate::lab::ending::{Said, Stop, stopped};
 use crate::words::BootEnd;
 
 /// LAVA's last word.
@@ -39,14 +39,8 @@ pub(super) struct Seen {
 /// How it ended. As with a guest: our own interruption first, then the kernel's word, then trouble of ours, then the
 /// agent's. Where LAVA and the device disagree, nobody knows, and it is tried again.
 pub(super) fn decide(seen: &Seen) -> BootEnd {
-    match &seen.stop {
-        Some(Stop::Cancelled) => return infra("interrupted"),
-        Some(Stop::Trouble(trouble)) => return infra(trouble),
-        _ if seen.console.panic.is_some() => return BootEnd::Panicked,
-        Some(Stop::Flood(_)) => return BootEnd::Hung { deadline: "flood".to_owned() },
-        Some(Stop::Protocol(problem)) => return infra(&format!("protocol: {problem}")),
-        Some(Stop::Deadline(deadline)) => return BootEnd::Hung { deadline: deadline.name().to_owned() },
-        None => {}
+    if let Some(end) = stopped(seen.stop.as_ref(), &seen.console) {
+        return end;
     }
     let Seen { job, verdict, said, .. } = seen;
     if said.done && seen.problem.is_none() {

@@ -61,7 +61,7 @@ pub fn changed(report: &Report, index: usize, changed: &Changed<'_>) -> ChangedV
         mark: labels::change(changed.change).into(),
         first: view::names(&changed.tests[..shown], shown),
         more: changed.tests[shown..].iter().map(|test| (*test).to_owned()).collect(),
-        place: one_of_many(report, changed.tree, changed.kconfig),
+        place: one_of_many(report, changed.tree, &view::kconfig_on(report, changed.kconfig, changed.machine)),
         base: changed.base.clone(),
         patched: changed.patched.clone(),
         remarks: changed.remarks.clone(),
@@ -91,12 +91,10 @@ pub struct MatrixCellView {
 }
 
 pub fn matrices(report: &Report, all: &[Changed<'_>]) -> Vec<MatrixView> {
-    let several_machines = report.tests.iter().any(|table| table.machine != report.tests[0].machine);
     let view = |matrix: view::Matrix<'_>| {
         let mut kconfigs: Vec<(String, usize)> = Vec::new();
         for column in &matrix.columns {
-            let machine = if several_machines { format!(" on {}", column.machine) } else { String::new() };
-            let name = format!("{}{machine}", column.kconfig);
+            let name = view::kconfig_on(report, column.kconfig, column.machine);
             match kconfigs.last_mut() {
                 Some((last, columns)) if *last == name => *columns += 1,
                 _ => kconfigs.push((name, 1)),

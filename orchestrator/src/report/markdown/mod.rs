@@ -199,7 +199,7 @@ fn tests(out: &mut String, report: &Report) {
         vec![
             labels::change(changed.change).marked(),
             cell_code(&view::names(&changed.tests, MAX_TESTS)),
-            cell_code(changed.kconfig),
+            cell_code(&view::kconfig_on(report, changed.kconfig, changed.machine)),
             changed.base.clone(),
             changed.patched.clone(),
             remarks.join("; "),
@@ -292,6 +292,19 @@ mod tests {
         for (name, report) in fixtures::all() {
             insta::assert_snapshot!(name, markdown(&report));
         }
+    }
+
+    #[test]
+    fn a_row_names_its_machine_where_there_are_several() {
+        let mut report = fixtures::findings();
+        let mut second = report.tests[0].clone();
+        second.machine = "box-7".into();
+        let place = |machine: &str| cell_code(&format!("{} on {machine}", second.kconfig));
+        let places = [place(&report.tests[0].machine), place("box-7")];
+        assert!(places.iter().all(|place| !markdown(&report).contains(place)));
+        report.tests.push(second);
+        let text = markdown(&report);
+        assert!(places.iter().all(|place| text.contains(place)), "{text}");
     }
 
     #[test]
