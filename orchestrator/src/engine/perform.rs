@@ -84,6 +84,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
     let names: Vec<String> = job.suites.iter().map(|suite| suite.name.clone()).collect();
     let readers: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.reads())).collect();
     let readings: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.metrics.clone())).collect();
+    let idle: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.skipped_when.clone())).collect();
     let modules: Vec<String> = job.modules.iter().map(|file| module_name(file)).collect();
     let input = suite::JudgeInput {
         frames: &raw.frames,
@@ -93,6 +94,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
         suites: &names,
         readers: &readers,
         readings: &readings,
+        idle: &idle,
         only: &job.selection.only,
         skip: &job.selection.skip,
         modules: &modules,
