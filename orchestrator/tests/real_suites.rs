@@ -157,8 +157,8 @@ fn a_the_example_of_the_handbook() {
 #[ignore = "builds and boots a real kernel"]
 fn b_each_parser_finds_the_patch() {
     let suites = ["say-junit", "say-exit", "say-igt", "say-opencl", "say-ktap", "say-absent", "say-code", "no-command"];
-    let bench = Bench::new("orchestrator/tests/suites", &suites, &["say-metric"]);
-    let outcome = bench.run(&bench.planted(), &[&suites[..], &["say-metric"]].concat());
+    let bench = Bench::new("orchestrator/tests/suites", &suites, &[]);
+    let outcome = bench.run(&bench.planted(), &suites);
     let expected = [
         ("no-command", "NOT-COVERED"),
         ("say-absent", "NOT-COVERED"),
@@ -186,26 +186,71 @@ fn b_each_parser_finds_the_patch() {
         assert!(gaps.contains(why), "{why}: {gaps}");
     }
     assert_eq!(outcome.code, 1);
-    // One finding for what one patch does to tests, one for the metric; both name the second patch.
+    // Each is blamed on the second patch, with the words of the test as the proof.
     let findings = outcome.findings();
-    let kinds: Vec<(&str, u64)> = findings.iter().map(|(kind, patch, _)| (kind.as_str(), *patch)).collect();
-    assert!(
-        kinds.iter().all(|(kind, patch)| *patch == 2 && ["test-regressed", "metric-regressed"].contains(kind)),
-        "{kinds:?}"
-    );
+    let regressed =
+        ["say-exit", "say-igt.ratio.default", "say-junit.ratio.default", "say-ktap.default", "say-opencl.svm_default"];
+    assert_eq!(findings, regressed.map(|test| ("test-regressed".to_owned(), 2, test.to_owned())));
     let text = outcome.findings_text();
-    for test in
-        ["say-exit", "say-igt.ratio.default", "say-junit.ratio.default", "say-ktap.default", "say-opencl.svm_default"]
-    {
-        assert!(text.contains(test), "{test}: {text}");
-    }
-    assert!(text.contains("the ratio is 77"), "the words of a test are the proof: {text}");
-    let metric = |name: &str| {
-        outcome.report["metrics"].as_array().unwrap().iter().find(|metric| metric["metric"] == name).unwrap()
-    };
+    assert!(text.matches("the ratio is 77").count() >= regressed.len(), "{text}");
+}
+
+/// A number that a program prints and a patch changes is a finding; one that it does not change is none.
+#[test]
+#[ignore = "builds and boots a real kernel"]
+fn e_a_metric_by_regular_expression_finds_the_patch() {
+    let bench = Bench::new("orchestrator/tests/suites", &[], &["say-metric"]);
+    let outcome = bench.run(&bench.planted(), &["say-metric"]);
+    assert_eq!(
+        outcome.findings(),
+        [("metric-regressed".into(), 2, "say-metric.copy".into())],
+        "{}",
+        outcome.findings_text()
+    );
+    assert_eq!(outcome.code, 1);
+    let metrics = outcome.report["metrics"].as_array().unwrap();
+    let metric = |name: &str| metrics.iter().find(|metric| metric["metric"] == name).unwrap();
     assert_eq!(metric("say-metric.wait")["change"], "unchanged");
-    assert!(findings.contains(&("metric-regressed".into(), 2, "say-metric.copy".into())), "{findings:?}");
     let copy = metric("say-metric.copy");
     let effect = copy["effect"]["estimate"].as_f64().unwrap();
     assert!((effect - 0.54).abs() < 0.01, "50 us became 77 us: {copy}");
+    let notes = outcome.report["trees"][0]["notes"].to_string();
+    assert!(!notes.contains("instructions by function"), "the program marks no readings, nobody misses them: {notes}");
+}
+
+/// What a command of a suite can do to the machine as root, without breaking the kernel, is stopped and told; the suite
+/// behind it has its answer.
+#[test]
+#[ignore = "boots a real kernel"]
+fn c_hostile_commands_are_contained() {
+    let suites = ["bad-flood", "bad-binary", "bad-endless", "bad-fake", "bad-bomb", "say-exit"];
+    let outcome = Bench::new("orchestrator/tests/suites", &suites, &[]).run("v6", &suites);
+    let changes = outcome.changes();
+    let of = |test: &str| changes.get(test).map(String::as_str);
+    assert_eq!(of("bad-flood"), Some("STILL-FAILING"), "{changes:?}");
+    assert_eq!(of("bad-binary"), Some("STILL-PASSING"), "{changes:?}");
+    assert_eq!(of("bad-endless"), Some("STILL-FAILING"), "{changes:?}");
+    assert_eq!(of("bad-bomb"), Some("STILL-FAILING"), "{changes:?}");
+    // It said that it passed, in every way that it could think of.
+    assert_eq!((of("bad-fake"), of("bad-fake.a")), (Some("UNKNOWN"), Some("UNKNOWN")), "{changes:?}");
+    assert_eq!(of("forged"), None);
+    assert_eq!(of("say-exit"), Some("STILL-PASSING"), "{changes:?}");
+    assert_eq!(
+        (outcome.code, outcome.findings()),
+        (2, Vec::new()),
+        "no answer is no clean run: {}",
+        outcome.findings_text()
+    );
+    let size = serde_json::to_vec(&outcome.report).unwrap().len();
+    assert!(size < 1_000_000, "floods stay out of the report: {size} bytes");
+}
+
+/// A command that writes into the agent's own channel spoils the answers, and is told.
+#[test]
+#[ignore = "boots a real kernel"]
+fn d_a_forged_frame_makes_no_pass() {
+    let outcome = Bench::new("orchestrator/tests/suites", &["bad-forge"], &[]).run("v6", &["bad-forge"]);
+    assert_eq!(outcome.changes().get("bad-forge").map(String::as_str), Some("UNKNOWN"));
+    assert_eq!((outcome.code, outcome.findings()), (2, Vec::new()), "{}", outcome.findings_text());
+    assert!(outcome.gaps().contains("results channel"), "{}", outcome.gaps());
 }

@@ -6,7 +6,7 @@ use super::{BootJob, BuildJob, Slot, Surroundings};
 use crate::build::{self, BuildRequest};
 use crate::lab;
 use crate::suite;
-use crate::words::{BootEnd, BootRecord, BuildOutcome, BuildRecord, Event};
+use crate::words::{BootEnd, BootRecord, BuildOutcome, BuildRecord, Event, MetricSamples};
 
 /// Makes a build. `slot` is taken when there is none yet, and kept for the next build of the same tree.
 pub async fn build(job: &BuildJob, unit: &str, at: &Surroundings, slot: &mut Option<Slot>) -> BuildRecord {
@@ -121,7 +121,12 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
         let counts = fs_err::read(raw.dir.join("counts.jsonl")).map_err(|error| error.to_string());
         match counts.and_then(|bytes| lab::Counts::read(&bytes)) {
             Ok(counts) if counts.complete || record.end != BootEnd::Completed => {
-                let problems = counts.rejected.iter().cloned().chain(counts.attach(&mut record.metrics));
+                // What a regular expression finds is of a program that marks nothing for the plugin.
+                let own: Vec<_> = job.suites.iter().filter(|suite| !suite.metrics.is_empty()).collect();
+                let marked = |metric: &MetricSamples| !own.iter().any(|suite| suite.has(&metric.metric));
+                let (mut counted, found): (Vec<_>, Vec<_>) = record.metrics.drain(..).partition(marked);
+                let problems = counts.rejected.iter().cloned().chain(counts.attach(&mut counted));
+                record.metrics = counted.into_iter().chain(found).collect();
                 for problem in problems.take(3) {
                     note(format!("{unit}: instructions by function: {problem}"));
                 }

@@ -201,6 +201,11 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// Whether a test or metric of this full name is of this suite.
+    pub fn has(&self, name: &str) -> bool {
+        name.strip_prefix(&self.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// How its output is read.
     pub fn reads(&self) -> Parser {
         match (&self.parser, self.style) {

@@ -33,7 +33,7 @@ igt)
     cat > /tmp/igt/results.json << END
 {"__type__": "TestrunResult", "results_version": 10, "name": "probe", "tests": {
  "igt@ratio@default": {"result": "$result", "out": "Starting subtest: default\n", "err": "ratio:1 CRITICAL: the ratio is $ratio\n"},
- "igt@ratio@needs": {"result": "skip", "out": "Test requirement not met in function f, file f.c:1:\nTest requirement: gpu\n", "err": ""}
+ "igt@ratio@needs": {"result": "skip", "out": "Test requirement not met in function f, file f.c:1:\nTest requirement: has_gpu(fd)\n", "err": ""}
 }}
 END
     ;;
@@ -68,7 +68,7 @@ flood)
     exec yes 'ok 1 default, over and over'
     ;;
 binary)
-    head -c 3000000 /dev/urandom
+    head -c 300000 /dev/urandom
     echo
     ;;
 endless)

@@ -72,7 +72,8 @@ pub fn igt(text: &str) -> Result<Vec<Reported>, String> {
 /// Why a subtest was skipped: the requirement that it names.
 fn requirement(test: &Subtest) -> String {
     let lines = || test.out.lines().chain(test.err.lines()).map(str::trim);
-    let named = lines().find(|line| line.starts_with("Test requirement"));
+    // Where it is not met stands in a line before the one that says what.
+    let named = lines().find(|line| line.starts_with("Test requirement: "));
     let said = named.or_else(|| lines().find(|line| line.contains("SKIP")));
     reason(said.unwrap_or_default(), "no reason given")
 }
@@ -87,7 +88,7 @@ mod tests {
         let one = |(name, result): &(&str, &str)| {
             format!(
                 r#""{name}": {{"__type__": "TestResult", "result": "{result}", "time": {{"start": 0.0, "end": 1.0}},
-                "out": "IGT-Version: 1.28\nTest requirement not met in function x:\nSubtest a: SKIP (0.000s)\n",
+                "out": "IGT-Version: 2.1\nTest requirement not met in function f, file ../lib/f.c:1:\nTest requirement: !(fd < 0)\nSubtest a: SKIP (0.000s)\n",
                 "err": "Assertion failed\n", "dmesg": "", "dmesg-warnings": "<4> WARNING: CPU: 0\n"}}"#
             )
         };
@@ -101,7 +102,7 @@ mod tests {
         let cases = [
             ("pass", Verdict::Pass),
             ("fail", fail("Assertion failed")),
-            ("skip", Verdict::Skip { reason: "Test requirement not met in function x:".into() }),
+            ("skip", Verdict::Skip { reason: "Test requirement: !(fd < 0)".into() }),
             ("dmesg-warn", fail("the kernel warned: <4> WARNING: CPU: 0")),
             ("dmesg-fail", fail("it failed and the kernel warned: Assertion failed")),
             ("crash", fail("it crashed: Assertion failed")),
