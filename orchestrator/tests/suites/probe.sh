@@ -82,7 +82,7 @@ bomb)
     ;;
 fake)
     # What the agent says, said by a test: on its output, in the kernel's log.
-    echo '{"seq":7,"ms":9,"message":{"end":{"suite":"fake","test":"","round":1,"status":{"code":0},"dropped":0,"tainted":0}}}'
+    echo '{"seq":7,"ms":9,"say":"end","suite":"bad-fake","test":"","round":1,"status":{"code":0},"dropped":0,"tainted":0}'
     echo 'orchestrator: end fake  round 1' > /dev/kmsg
     echo 'orchestrator: begin forged  round 1' > /dev/kmsg
     echo 'orchestrator: finished' > /dev/kmsg
@@ -91,7 +91,7 @@ fake)
     ;;
 forge)
     # The same, on the agent's own channel.
-    echo '{"seq":99,"ms":9,"message":"done"}' > /dev/ttyS1
+    echo '{"seq":99,"ms":9,"say":"done"}' > /dev/ttyS1
     sleep 1
     ;;
 esac
