@@ -59,6 +59,12 @@ pub(super) fn reported(run: &Run, reader: &Parser, died: Option<Verdict>) -> Vec
             if matches!(reader, Parser::OpenclCts(_)) {
                 reports::why(&mut tests);
             }
+            for test in tests.iter_mut().filter(|test| test.output.is_empty()) {
+                // A failure without any output is proven by its own words.
+                if let Verdict::Fail { reason } = &test.verdict {
+                    test.output.clone_from(reason);
+                }
+            }
             let bad = |test: &Reported| matches!(test.verdict, Verdict::Fail { .. } | Verdict::Timeout);
             let any_bad = tests.iter().any(bad);
             let part = |test: Reported| Part { name: test.name, verdict: test.verdict, output: test.output };

@@ -453,6 +453,10 @@ fn a_command_is_read_by_the_file_it_writes() {
     let names = |tests: &[(String, Verdict)]| tests.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&command(junit(), Some(good), Status::Code(0))), ["hmm.a", "hmm.b"]);
     assert_eq!(names(&command(junit(), Some(bad), Status::Code(1))), ["hmm.a"]);
+    let mut boot = Boot::new(&[]).begin("");
+    boot.readers = vec![("hmm".into(), junit())];
+    let boot = boot.say(Message::Result { text: bad.into(), dropped: 0 }).end("", Status::Code(1));
+    assert_eq!(boot.say(Message::Done).judge().tests[0].output, "no\n", "a failure's words are its proof");
     // What the program says and how it ends do not fit together.
     assert_eq!(names(&command(junit(), Some(good), Status::Code(1))), ["hmm.a", "hmm.b", "hmm"]);
     assert_eq!(names(&command(junit(), Some(good), Status::Signal(6))), ["hmm.a", "hmm.b", "hmm"]);
