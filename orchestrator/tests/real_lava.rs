@@ -130,6 +130,7 @@ fn judged(raw: &RawBoot) -> BootRecord {
     let input = JudgeInput {
         readers: &readers,
         readings: &[],
+        idle: &[],
         frames: &raw.frames,
         problems: &raw.problems,
         end: &raw.end,
