@@ -46,11 +46,10 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
         // Of lab/ the machines and suites; what else lies there are programs.
-        let file = entry.file_type().unwrap().is_file();
-        match file {
-            true => drop(std::fs::copy(entry.path(), to).unwrap()),
-            false if !entry.path().join("Cargo.toml").exists() => copy(&entry.path(), &to),
-            false => {}
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), to).unwrap();
+        } else if !entry.path().join("Cargo.toml").exists() {
+            copy(&entry.path(), &to);
         }
     }
 }
