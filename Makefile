@@ -48,6 +48,7 @@ test: deps-test check build
 	else echo 'the tests of mail are left out: they need root and Exim'; fi
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_suites -- --ignored --nocapture --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
 	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1 --skip v6
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs a_fault

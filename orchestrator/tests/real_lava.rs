@@ -199,6 +199,7 @@ fn judged(raw: &RawBoot) -> BootRecord {
     let input = JudgeInput {
         readers: &readers,
         readings: &[],
+        idle: &[],
         frames: &raw.frames,
         problems: &raw.problems,
         end: &raw.end,

@@ -12,8 +12,8 @@ use crate::{guest, list, program};
 /// Largest list of tests taken, in bytes.
 const LIST_LIMIT: usize = 1024 * 1024;
 
-/// Most bytes sent of a file of results.
-const RESULT_LIMIT: u64 = 4 * 1024 * 1024;
+/// Most bytes sent of a file of results: `igt_runner` writes some KiB for each of thousands of tests.
+const RESULT_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Bytes of such a file in one frame: escaped, it may be six times as long.
 const RESULT_PIECE: usize = 8 * 1024;

@@ -12,6 +12,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use orchestrator_protocol::{Expectation, Message, Module, Nodes, Plan, Setting};
 
+use crate::guest;
+
 /// File system, where, options, whether tests cannot do without it.
 const MOUNTS: [(&str, &str, &str, bool); 6] = [
     ("proc", "/proc", "", true),
@@ -22,10 +24,19 @@ const MOUNTS: [(&str, &str, &str, bool); 6] = [
     ("debugfs", "/sys/kernel/debug", "", false),
 ];
 
-/// Mounts the kernel's file systems, and keeps dead tests from filling `/tmp` with cores.
+/// Most processes and threads of a guest. A plan's settings come later and may say otherwise.
+const PROCESSES: &str = "1024";
+
+/// Mounts the kernel's file systems, keeps dead tests from filling `/tmp` with cores, and ones that multiply from leaving
+/// no time to the agent: root is not bound by limits on processes.
 pub fn mounts() -> Vec<Message> {
     let cores = step("no core files".to_owned(), setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(Error::from), false);
-    std::iter::once(cores).chain(MOUNTS.iter().map(mount_one)).collect()
+    let first = step("the agent runs before tests".to_owned(), guest::run_first(), false);
+    let limit = std::iter::once_with(|| {
+        let result = std::fs::write("/proc/sys/kernel/pid_max", PROCESSES);
+        step(format!("at most {PROCESSES} processes"), result, false)
+    });
+    [cores, first].into_iter().chain(MOUNTS.iter().map(mount_one)).chain(limit).collect()
 }
 
 /// Mounts what a running system lacks. What is there stays as it is.

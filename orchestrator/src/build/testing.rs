@@ -30,6 +30,7 @@ pub(super) fn request() -> BuildRequest {
             style: Some(SuiteStyle::KselftestHarness),
             parser: None,
             metrics: Vec::new(),
+            skipped_when: Vec::new(),
             append: Vec::new(),
             modules: Vec::new(),
             nodes: Vec::new(),

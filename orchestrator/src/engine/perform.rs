@@ -6,7 +6,7 @@ use super::{BootJob, BuildJob, Slot, Surroundings};
 use crate::build::{self, BuildRequest};
 use crate::lab;
 use crate::suite;
-use crate::words::{BootEnd, BootRecord, BuildOutcome, BuildRecord, Event};
+use crate::words::{BootEnd, BootRecord, BuildOutcome, BuildRecord, Event, MetricSamples};
 
 /// Makes a build. `slot` is taken when there is none yet, and kept for the next build of the same tree.
 pub async fn build(job: &BuildJob, unit: &str, at: &Surroundings, slot: &mut Option<Slot>) -> BuildRecord {
@@ -85,6 +85,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
     let names: Vec<String> = job.suites.iter().map(|suite| suite.name.clone()).collect();
     let readers: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.reads())).collect();
     let readings: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.metrics.clone())).collect();
+    let idle: Vec<_> = job.suites.iter().map(|suite| (suite.name.clone(), suite.skipped_when.clone())).collect();
     let modules: Vec<String> = job.modules.iter().map(|file| module_name(file)).collect();
     let input = suite::JudgeInput {
         frames: &raw.frames,
@@ -94,6 +95,7 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
         suites: &names,
         readers: &readers,
         readings: &readings,
+        idle: &idle,
         only: &job.selection.only,
         skip: &job.selection.skip,
         modules: &modules,
@@ -121,7 +123,12 @@ pub async fn boot(job: &BootJob, unit: &str, attempt: u32, dir: &Utf8Path, at: &
         let counts = fs_err::read(raw.dir.join("counts.jsonl")).map_err(|error| error.to_string());
         match counts.and_then(|bytes| lab::Counts::read(&bytes)) {
             Ok(counts) if counts.complete || record.end != BootEnd::Completed => {
-                let problems = counts.rejected.iter().cloned().chain(counts.attach(&mut record.metrics));
+                // What a regular expression finds is of a program that marks nothing for the plugin.
+                let own: Vec<_> = job.suites.iter().filter(|suite| !suite.metrics.is_empty()).collect();
+                let marked = |metric: &MetricSamples| !own.iter().any(|suite| suite.has(&metric.metric));
+                let (mut counted, found): (Vec<_>, Vec<_>) = record.metrics.drain(..).partition(marked);
+                let problems = counts.rejected.iter().cloned().chain(counts.attach(&mut counted));
+                record.metrics = counted.into_iter().chain(found).collect();
                 for problem in problems.take(3) {
                     note(format!("{unit}: instructions by function: {problem}"));
                 }

@@ -85,6 +85,12 @@ pub fn suite(home: &Utf8Path, name: &str) -> Result<Suite, LabError> {
     Ok(suite)
 }
 
+/// Why an expression is none. The last line of the error says what; those before show where.
+fn regex_trouble(error: &regex::Error) -> String {
+    let text = error.to_string();
+    format!("is no regular expression: {}", text.lines().last().unwrap_or_default())
+}
+
 /// What the types alone cannot say.
 pub(super) struct Check {
     pub(super) document: Document,
@@ -112,6 +118,14 @@ impl Check {
         self.unless(one, &["name"], "needs one of `selftest`, `builtin` and `command`", hint);
         self.reading(suite);
         self.metrics(suite);
+        for (index, regex) in suite.skipped_when.iter().enumerate() {
+            let path = ["skipped_when", &index.to_string()];
+            let hint = "write what the test prints: `Skipping test`";
+            match regex::Regex::new(regex) {
+                Ok(regex) => self.unless(!regex.is_match(""), &path, "matches every line", hint),
+                Err(error) => self.unless(false, &path, &regex_trouble(&error), hint),
+            }
+        }
         self.words(&["append"], &suite.append);
         for (index, module) in suite.modules.iter().enumerate() {
             self.words(&["modules", &index.to_string(), "params"], &module.params);
@@ -139,10 +153,7 @@ impl Check {
                     self.unless(regex.captures_len() == 2, &["metrics", &at, "regex"], "needs one group", hint)
                 }
                 Err(error) => {
-                    // Its last line says what; those before show where.
-                    let text = error.to_string();
-                    let message = format!("is no regular expression: {}", text.lines().last().unwrap_or_default());
-                    self.unless(false, &["metrics", &at, "regex"], &message, hint);
+                    self.unless(false, &["metrics", &at, "regex"], &regex_trouble(&error), hint);
                 }
             }
             let word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
@@ -238,15 +249,77 @@ mod tests {
 
     #[test]
     fn the_suites_for_gpus_and_the_example_are_valid() {
-        for (name, file) in [("xe-svm", "/tmp/igt-xe-svm/results.json"), ("kfd-svm", "/tmp/kfd-svm.xml")] {
+        for (name, file) in [
+            ("xe-svm", "/tmp/igt-xe-svm/results.json"),
+            ("xe-svm-bench", "/tmp/igt-xe-svm-bench/results.json"),
+            ("kfd-svm", "/tmp/kfd-svm.xml"),
+            ("nouveau-svm", "/tmp/nouveau-svm.json"),
+        ] {
             let suite = suite(&home(), name).unwrap();
             assert_eq!((suite.reads().file(), suite.needs["hmm"].as_str()), (Some(file), "svm"));
             assert!(suite.command.iter().any(|word| word.contains(file) || file.contains(word.as_str())), "{name}");
         }
-        assert_eq!(suite(&home(), "nouveau-svm").unwrap().reads(), Parser::ExitCode);
         let text = fs_err::read_to_string(home().join("docs/example-suite/swap-free.yaml")).unwrap();
         let (_dir, home) = temporary("suites/swap-free.yaml", &text);
         assert_eq!(suite(&home, "swap-free").unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn the_suites_for_gpus_know_what_their_programs_print() {
+        let matches = |regexes: &[String], line: &str| {
+            regexes.iter().any(|regex| regex::Regex::new(regex).unwrap().is_match(line))
+        };
+        let kfd = suite(&home(), "kfd-svm").unwrap().skipped_when;
+        for line in [
+            "[          ] Skipping test: No VRAM found.",
+            "[          ] No VRAM found, skipping the test",
+            "[          ] Test is skipped for family ID 0x8f",
+            "[          ] SVM API not supported",
+        ] {
+            assert!(matches(&kfd, line), "{line}");
+        }
+        assert!(!matches(&kfd, "[       OK ] KFDSVMEvictTest.QueueTest/0 (5000 ms)"));
+        let nouveau = suite(&home(), "nouveau-svm").unwrap().skipped_when;
+        let line = "Requested SVM level not supported by any device on this platform, test not executed.";
+        assert!(matches(&nouveau, line) && !matches(&nouveau, "svm_migrate_mem passed"));
+        let line = "Execution took 13.370ms (submit 120.5us, read 8000.0us, total 13249.5us, read_total 5370.1us)";
+        let metrics = suite(&home(), "xe-svm-bench").unwrap().metrics;
+        let found = |metric: &crate::words::SuiteMetric| {
+            regex::Regex::new(&metric.regex).unwrap().captures(line).unwrap()[1].to_owned()
+        };
+        assert_eq!(metrics.iter().map(found).collect::<Vec<_>>(), ["8000.0", "5370.1"]);
+        let xe = suite(&home(), "xe-svm").unwrap().command;
+        let word = |option: &str| xe[xe.iter().position(|word| word == option).unwrap() + 1].clone();
+        let [include, exclude] =
+            ["--include-tests", "--exclude-tests"].map(|option| regex::Regex::new(&word(option)).unwrap());
+        let runs = |name: &str| include.is_match(name) && !exclude.is_match(name);
+        for (subtest, ours) in [
+            ("once-malloc", true),
+            ("twice-large-mmap-remap", true),
+            ("madvise-atomic-inc", true),
+            ("partial-remap-cpu-fault", true),
+            ("evict-malloc", true),
+            ("processes-evict-malloc", true),
+            ("many-stride-malloc", false),
+            ("threads-shared-vm-many-malloc", false),
+            ("process-many-malloc", false),
+            ("fault-benchmark", false),
+        ] {
+            assert_eq!(runs(&format!("igt@xe_exec_system_allocator@{subtest}")), ours, "{subtest}");
+        }
+    }
+
+    #[test]
+    fn what_a_test_prints_that_did_nothing_must_be_an_expression_that_means_something() {
+        let text = "name: s\nabout: x\ncommand: [sh]\nparser: exit-code\ntest_deadline: 9\n\
+                    skipped_when:\n- fine\n- '('\n- 'a*'\n";
+        let (_dir, home) = temporary("suites/s.yaml", text);
+        let LabError::File(error) = suite(&home, "s").unwrap_err() else { panic!("not about the file") };
+        let told: Vec<(usize, &str)> =
+            error.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].0 == 8 && told[0].1.contains("unclosed group"), "{told:?}");
+        assert!(told[1].0 == 9 && told[1].1.contains("matches every line"), "{told:?}");
     }
 
     #[test]

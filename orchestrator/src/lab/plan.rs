@@ -138,7 +138,7 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
             }
             Style::KselftestHarness
         }
-        Parser::Ktap | Parser::ExitCode | Parser::Junit(_) | Parser::IgtResults(_) => {
+        Parser::Ktap | Parser::ExitCode | Parser::Junit(_) | Parser::IgtResults(_) | Parser::OpenclCts(_) => {
             // It cannot run less than all of itself.
             only.clear();
             Style::Whole

@@ -179,6 +179,10 @@ pub async fn execute(
         command: folder.command.clone(),
         resumed: !before.is_empty(),
     });
+    // In the report at the end, too; but nobody should wait for builds to learn it.
+    for gap in &placements.gaps {
+        events(Event::Note { message: format!("not run: {}: {}", gap.what, gap.why) });
+    }
     let past = match folder.options.clocks.is_empty() {
         true => MetricPast::default(),
         false => MetricPast::read(results, &folder.run),

@@ -169,7 +169,14 @@ impl Job<'_> {
         let kernels_differ = base.artefacts.image != patched.artefacts.image;
         let tests_differ = base.artefacts.selftests != patched.artefacts.selftests;
         let up = |boots: &[Booted]| boots.iter().any(|boot| !boot.record.tests.is_empty());
+        let suites = self.booter.suites(self.kconfig);
+        let of_build = |test: &str| suites.iter().any(|suite| suite.selftest.is_some() && suite.has(test));
+        let ran = |boots: &[Booted]| boots.iter().flat_map(|boot| &boot.record.tests).any(|test| of_build(&test.test));
         if !kernels_differ || !tests_differ || !up(&examined.base) || !up(&examined.patched) {
+            return;
+        }
+        // A command of a suite is the same whichever revision was built.
+        if !ran(&examined.base) && !ran(&examined.patched) {
             return;
         }
         (examined.patched_old_tests, examined.base_new_tests) =

@@ -33,6 +33,20 @@ impl Placements {
     pub fn of<'a>(&'a self, kconfig: &'a str) -> impl Iterator<Item = &'a Placement> {
         self.places.iter().filter(move |place| place.kconfig.name == kconfig)
     }
+
+    /// Without the machines for which this program has no agent: better said before the kernels are built than at the
+    /// first boot. `agent` says why there is none for an architecture.
+    fn with_agents(mut self, agent: impl Fn(&str) -> Result<(), String>) -> Placements {
+        let (kept, left) = self.places.into_iter().partition(|place| agent(place.machine.arch()).is_ok());
+        self.places = kept;
+        let gap = |place: Placement| {
+            let why = agent(place.machine.arch()).err().unwrap_or_default();
+            let what = format!("boots of kconfig {} on {}", place.kconfig.name, place.machine.name);
+            gaps::Unplaced { kconfig: place.kconfig.name, what, why }
+        };
+        self.gaps.extend(Vec::into_iter(left).map(gap));
+        self
+    }
 }
 
 /// Reads the machines and suites that the kconfigs name and decides which boots where.
@@ -81,7 +95,8 @@ pub fn place(home: &Home, kconfigs: &[Kconfig], options: &Options) -> Result<Pla
     if let Some(name) = specs().filter_map(|spec| spec.machine.as_ref()).find(|name| !has(&machines, name)) {
         lab::machine(home.root(), name).map_err(input)?;
     }
-    Ok(plan(kconfigs, options, &machines, &suites))
+    let agent = |arch: &str| lab::agent_for(arch).map(|_| ());
+    Ok(plan(kconfigs, options, &machines, &suites).with_agents(agent))
 }
 
 fn has(machines: &[Machine], name: &str) -> bool {

@@ -142,3 +142,15 @@ fn only_the_machines_that_are_asked_for_are_read() {
     hmm.boot.as_mut().unwrap().machine = Some("gone".into());
     assert!(error(&hmm, &["qemu-x86_64"]).contains("gone.yaml"));
 }
+
+#[test]
+fn a_machine_for_which_there_is_no_agent_is_told_before_anything_boots() {
+    let machines = [guest("qemu-arm64", "arm64", ""), guest("qemu-x86_64", "x86_64", "")];
+    let kconfigs = [kconfig("a", "arm64", Some("qemu-arm64"), ""), kconfig("x", "x86_64", Some("qemu-x86_64"), "")];
+    let agent = |arch: &str| if arch == "arm64" { Err("install it".to_owned()) } else { Ok(()) };
+    let plan = plan(&kconfigs, &testing::options(), &machines, &suites()).with_agents(agent);
+    let labels: Vec<&str> = plan.places.iter().map(|place| place.label.as_str()).collect();
+    assert_eq!(labels, ["x"]);
+    let told = plan.gaps.iter().find(|gap| gap.kconfig == "a" && gap.why == "install it").unwrap();
+    assert_eq!(told.what, "boots of kconfig a on qemu-arm64");
+}

@@ -4,6 +4,7 @@
 //! way the boot ended into verdicts.
 
 mod found;
+mod idle;
 pub mod judge;
 pub mod ktap;
 pub mod log;

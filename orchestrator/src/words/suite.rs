@@ -61,19 +61,22 @@ pub enum Parser {
     Ktap,
     /// As style `kselftest-harness`.
     KselftestHarness,
-    /// Exit code 0 is a pass, 4 a skip, any other a failure; the suite is one test.
+    /// Exit code 0 is a pass, 4 a skip, 127 with the words of a shell a missing command, any other a failure; the suite is
+    /// one test.
     ExitCode,
     /// JUnit XML (gtest's `--gtest_output=xml` too) in this file of the machine, which the command writes.
     Junit(String),
     /// `results.json` of `igt_runner`, at this path of the machine.
     IgtResults(String),
+    /// What a program of the OpenCL conformance tests writes into the file that `CL_CONFORMANCE_RESULTS_FILENAME` names.
+    OpenclCts(String),
 }
 
 impl Parser {
     /// The file of the machine that holds the results, where there is one.
     pub fn file(&self) -> Option<&str> {
         match self {
-            Parser::Junit(file) | Parser::IgtResults(file) => Some(file),
+            Parser::Junit(file) | Parser::IgtResults(file) | Parser::OpenclCts(file) => Some(file),
             Parser::Ktap | Parser::KselftestHarness | Parser::ExitCode => None,
         }
     }
@@ -174,6 +177,10 @@ pub struct Suite {
     /// Readings in what its tests print. A suite that is to give them is named under `benchmarks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<SuiteMetric>,
+    /// Regular expressions for what a test prints that passes without having done anything: it is skipped then, for
+    /// the line that matches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped_when: Vec<String>,
     /// Further kernel command line.
     #[serde(default)]
     pub append: Vec<String>,
@@ -194,6 +201,11 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// Whether a test or metric of this full name is of this suite.
+    pub fn has(&self, name: &str) -> bool {
+        name.strip_prefix(&self.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// How its output is read.
     pub fn reads(&self) -> Parser {
         match (&self.parser, self.style) {

@@ -98,6 +98,7 @@ pub async fn run(global: &Global, args: &RunArgs) -> Result<ExitCode, Failure> {
         suites: std::slice::from_ref(&suite.name),
         readers: &[(suite.name.clone(), suite.reads())],
         readings: &[(suite.name.clone(), suite.metrics.clone())],
+        idle: &[(suite.name.clone(), suite.skipped_when.clone())],
         only: &selection.only,
         skip: &selection.skip,
         modules: &[],

@@ -10,6 +10,7 @@ use super::runs::{Ended, Run, Said, full_name, sort};
 use super::verdict::{infra, verdict};
 use super::whole::{Part, parts};
 use crate::suite::found::Found;
+use crate::suite::idle::Idle;
 use crate::suite::log::{self, Log, Marker, log_checked};
 use crate::suite::samples::{samples, together};
 use crate::words::{Accel, BootEnd, BootRecord, Crash, Parser, Revision, SplatKind, SuiteMetric, TestRecord, Verdict};
@@ -39,6 +40,8 @@ pub struct JudgeInput<'a> {
     pub readers: &'a [(String, Parser)],
     /// Readings to look for in what the tests of a suite print, by its name.
     pub readings: &'a [(String, Vec<SuiteMetric>)],
+    /// What tests of a suite print that pass without having done anything, as regular expressions, by its name.
+    pub idle: &'a [(String, Vec<String>)],
     /// Full names of the tests asked for; all when empty.
     pub only: &'a [String],
     /// Full names of the tests left out.
@@ -101,6 +104,7 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
     spoilt(&said, &input, &mut tests);
     let mut remaining = unreached(&said, &input, &tests);
     unloads(&said, &input, &end, &mut tests, &mut remaining);
+    Idle::new(input.idle).apply(&mut tests);
     let found = Found::new(input.readings);
     let metrics =
         tests.iter().flat_map(|test| samples(test, meta.accel).into_iter().chain(found.samples(test, meta.accel)));
@@ -232,9 +236,10 @@ fn judge_run(
             (None | Some(Parser::Ktap | Parser::KselftestHarness), cut) => {
                 parts(&run.lines, run.ended.map(|ended| ended.status), cut)
             }
-            (Some(reader @ (Parser::ExitCode | Parser::Junit(_) | Parser::IgtResults(_))), cut) => {
-                reported(run, reader, cut)
-            }
+            (
+                Some(reader @ (Parser::ExitCode | Parser::Junit(_) | Parser::IgtResults(_) | Parser::OpenclCts(_))),
+                cut,
+            ) => reported(run, reader, cut),
         };
         if oopsed {
             whole.retain(|part| !part.name.is_empty());

@@ -35,14 +35,14 @@ pub(super) fn reported(run: &Run, reader: &Parser, died: Option<Verdict>) -> Vec
             return vec![whole(match ended {
                 Ok(0) => Verdict::Pass,
                 Ok(4) => Verdict::Skip { reason: last_words(run) },
-                // As shells and env say it.
-                Ok(127) => Verdict::Skip { reason: format!("command not found on the machine: {}", last_words(run)) },
-                Ok(code) => fail(format!("{}: {}", ending(Ok(code)), last_words(run))),
+                Ok(code) => not_found(code, &run.lines)
+                    .unwrap_or_else(|| fail(format!("{}: {}", ending(Ok(code)), last_words(run)))),
                 Err(verdict) => verdict,
             })];
         }
         Parser::Junit(_) => reports::junit,
         Parser::IgtResults(_) => reports::igt,
+        Parser::OpenclCts(_) => reports::opencl,
         Parser::Ktap | Parser::KselftestHarness => {
             return vec![whole(infra("its output is no file of results".to_owned()))];
         }
@@ -54,7 +54,17 @@ pub(super) fn reported(run: &Run, reader: &Parser, died: Option<Verdict>) -> Vec
         Some((text, _)) => read(text).map_err(|error| format!("{file}: {error}")),
     };
     match (tests, ended) {
-        (Ok(tests), ended) => {
+        (Ok(mut tests), ended) => {
+            reports::fill(&mut tests, &run.lines);
+            if matches!(reader, Parser::OpenclCts(_)) {
+                reports::why(&mut tests);
+            }
+            for test in tests.iter_mut().filter(|test| test.output.is_empty()) {
+                // A failure without any output is proven by its own words.
+                if let Verdict::Fail { reason } = &test.verdict {
+                    test.output.clone_from(reason);
+                }
+            }
             let bad = |test: &Reported| matches!(test.verdict, Verdict::Fail { .. } | Verdict::Timeout);
             let any_bad = tests.iter().any(bad);
             let part = |test: Reported| Part { name: test.name, verdict: test.verdict, output: test.output };
@@ -69,9 +79,22 @@ pub(super) fn reported(run: &Run, reader: &Parser, died: Option<Verdict>) -> Vec
             }
             parts
         }
-        (Err(why), Ok(code)) => vec![whole(infra(format!("{}: {why}: {}", ending(Ok(code)), last_words(run))))],
+        (Err(why), Ok(code)) => {
+            let absent = not_found(code, &run.lines).filter(|_| run.file.is_none());
+            let trouble = || infra(format!("{}: {why}: {}", ending(Ok(code)), last_words(run)));
+            vec![whole(absent.unwrap_or_else(trouble))]
+        }
         (Err(_), Err(verdict)) => vec![whole(verdict)],
     }
+}
+
+/// What a shell, `env` or the dynamic loader say when a program, or a library of it, is not there: they exit with 127 and
+/// say so. The code alone says nothing: a program may have its own reasons for it.
+pub(super) fn not_found(code: i32, lines: &[(bool, String)]) -> Option<Verdict> {
+    let says = |line: &str| line.contains("not found") || line.contains("No such file or directory");
+    let line = lines.iter().rev().map(|(_, line)| line.trim()).find(|line| says(line)).filter(|_| code == 127)?;
+    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    Some(Verdict::Skip { reason: format!("command not found on the machine: {line}") })
 }
 
 /// The last line that the command printed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use orchestrator_protocol::{Frame, Message, Status};
 
 /// Bytes kept of a file of results: what the agent sends at most, and what its replacement characters add.
-const FILE_BYTES: usize = 16 * 1024 * 1024;
+const FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// One `Begin`, what followed, and its `End`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,7 @@ struct Boot {
     end: BootEnd,
     /// How the suite is read.
     readers: Vec<(String, Parser)>,
+    idle: Vec<(String, Vec<String>)>,
 }
 
 impl Boot {
@@ -33,6 +34,7 @@ impl Boot {
             modules: Vec::new(),
             end: BootEnd::Completed,
             readers: Vec::new(),
+            idle: Vec::new(),
         };
         boot.say(Message::Hello {
             version: VERSION,
@@ -109,6 +111,7 @@ impl Boot {
         let input = JudgeInput {
             readers: &self.readers,
             readings: &[],
+            idle: &self.idle,
             frames: &self.frames,
             problems: &self.problems,
             end: &self.end,
@@ -433,7 +436,7 @@ fn a_command_is_read_by_its_exit_code() {
     let verdict = |status| command(Parser::ExitCode, None, status).remove(0);
     assert_eq!(verdict(Status::Code(0)), ("hmm".into(), Verdict::Pass));
     assert_eq!(verdict(Status::Code(4)).1, Verdict::Skip { reason: "words".into() });
-    assert!(matches!(verdict(Status::Code(127)).1, Verdict::Skip { reason } if reason.contains("not found")));
+    assert!(matches!(verdict(Status::Code(127)).1, Verdict::Fail { reason } if reason.contains("127: words")));
     assert!(matches!(verdict(Status::Code(1)).1, Verdict::Fail { reason } if reason.contains("words")));
     assert!(matches!(verdict(Status::Signal(11)).1, Verdict::Fail { .. }));
     assert_eq!(verdict(Status::Deadline).1, Verdict::Crashed { crash: Crash::Hang });
@@ -450,6 +453,10 @@ fn a_command_is_read_by_the_file_it_writes() {
     let names = |tests: &[(String, Verdict)]| tests.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&command(junit(), Some(good), Status::Code(0))), ["hmm.a", "hmm.b"]);
     assert_eq!(names(&command(junit(), Some(bad), Status::Code(1))), ["hmm.a"]);
+    let mut boot = Boot::new(&[]).begin("");
+    boot.readers = vec![("hmm".into(), junit())];
+    let boot = boot.say(Message::Result { text: bad.into(), dropped: 0 }).end("", Status::Code(1));
+    assert_eq!(boot.say(Message::Done).judge().tests[0].output, "no\n", "a failure's words are its proof");
     // What the program says and how it ends do not fit together.
     assert_eq!(names(&command(junit(), Some(good), Status::Code(1))), ["hmm.a", "hmm.b", "hmm"]);
     assert_eq!(names(&command(junit(), Some(good), Status::Signal(6))), ["hmm.a", "hmm.b", "hmm"]);
@@ -460,4 +467,71 @@ fn a_command_is_read_by_the_file_it_writes() {
     let igt = r#"{"tests": {"igt@a@b": {"result": "pass"}, "igt@a@c": {"result": "skip"}}}"#;
     let tests = command(Parser::IgtResults("/tmp/r/results.json".into()), Some(igt), Status::Code(1));
     assert_eq!(names(&tests), ["hmm.a.b", "hmm.a.c"]);
+}
+
+#[test]
+fn exit_code_127_is_a_missing_command_only_where_a_shell_says_so() {
+    let readers = [
+        Parser::ExitCode,
+        Parser::Junit("/tmp/r.xml".into()),
+        Parser::IgtResults("/tmp/r.json".into()),
+        Parser::OpenclCts("/tmp/r.json".into()),
+        Parser::Ktap,
+    ];
+    let says = |reader: &Parser, words: &str, code: i32| {
+        let mut boot = Boot::new(&[]).begin("").out(words);
+        boot.readers = vec![("hmm".into(), reader.clone())];
+        boot.end("", Status::Code(code)).say(Message::Done).judge().tests.remove(0).verdict
+    };
+    for reader in &readers {
+        for words in [
+            "sh: exec: line 1: kfdtest: not found",
+            "env: 'test_svm': No such file or directory",
+            "kfdtest: error while loading shared libraries: libhsakmt.so: cannot open: No such file or directory",
+        ] {
+            let verdict = says(reader, words, 127);
+            assert!(matches!(&verdict, Verdict::Skip { reason } if reason.contains(words)), "{reader:?}: {verdict:?}");
+            let verdict = says(reader, words, 1);
+            assert!(!matches!(verdict, Verdict::Skip { .. } | Verdict::Pass), "{reader:?}: {verdict:?}");
+        }
+        let verdict = says(reader, "127 pages are lost", 127);
+        assert!(!matches!(verdict, Verdict::Skip { .. } | Verdict::Pass), "{reader:?}: {verdict:?}");
+    }
+    // A file that was written is what counts.
+    let bad = "<testsuite><testcase name='a'><failure message='no'/></testcase></testsuite>";
+    let tests = command(Parser::Junit("/tmp/r.xml".into()), Some(bad), Status::Code(127));
+    assert!(matches!(&tests[..], [(_, Verdict::Fail { .. })]), "{tests:?}");
+}
+
+#[test]
+fn a_pass_of_kfdtest_that_did_nothing_is_a_skip() {
+    let xml = "<testsuites><testsuite name='KFDSVMRangeTest'>\
+               <testcase name='MigrateTest/0' status='run' time='0.1' classname='KFDSVMRangeTest' />\
+               <testcase name='MigrateTest/1' status='run' time='0.1' classname='KFDSVMRangeTest' />\
+               </testsuite></testsuites>";
+    let words = "[ RUN      ] KFDSVMRangeTest.MigrateTest/0\n[          ] Skipping test: No VRAM found.\n\
+                 [       OK ] KFDSVMRangeTest.MigrateTest/0 (1 ms)\n[ RUN      ] KFDSVMRangeTest.MigrateTest/1\n\
+                 [       OK ] KFDSVMRangeTest.MigrateTest/1 (90 ms)\n";
+    let mut boot = Boot::new(&[]).begin("").out(words);
+    boot.readers = vec![("hmm".into(), Parser::Junit("/tmp/r.xml".into()))];
+    boot.idle = vec![("hmm".into(), vec!["(?i)skipp(ing|ed)".into()])];
+    let boot = boot.say(Message::Result { text: xml.into(), dropped: 0 }).end("", Status::Code(0)).say(Message::Done);
+    let record = boot.judge();
+    let [off, on] = ["hmm.KFDSVMRangeTest.MigrateTest/0", "hmm.KFDSVMRangeTest.MigrateTest/1"];
+    assert_eq!(verdicts(&record), [(off, "skip"), (on, "pass")]);
+    assert!(record.tests[1].output.contains("90 ms"), "{}", record.tests[1].output);
+}
+
+#[test]
+fn opencl_conformance_tests_say_why_in_what_they_print() {
+    let file = r#"{"cmd": "test_svm", "results": {"svm_a": "pass", "svm_b": "fail", "svm_c": "pass"}}"#;
+    let words = "svm_a...\nRequested SVM level not supported by any device on this platform, test not executed.\n\
+                 svm_a passed\nsvm_b...\nERROR: wrong value\nsvm_b FAILED\nsvm_c...\nsvm_c passed\n";
+    let mut boot = Boot::new(&[]).begin("").out(words);
+    boot.readers = vec![("hmm".into(), Parser::OpenclCts("/tmp/r.json".into()))];
+    boot.idle = vec![("hmm".into(), vec!["test not executed".into()])];
+    let boot = boot.say(Message::Result { text: file.into(), dropped: 0 }).end("", Status::Code(1)).say(Message::Done);
+    let record = boot.judge();
+    assert_eq!(verdicts(&record), [("hmm.svm_a", "skip"), ("hmm.svm_b", "fail"), ("hmm.svm_c", "pass")]);
+    assert_eq!(record.tests[1].verdict, Verdict::Fail { reason: "ERROR: wrong value".into() });
 }

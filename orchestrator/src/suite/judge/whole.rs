@@ -2,6 +2,7 @@
 
 use orchestrator_protocol::Status;
 
+use super::reported::not_found;
 use super::verdict::{ending, fail, failure, infra, skipped_whole};
 use crate::suite::ktap::{self, Directive, Ktap, TestResult};
 use crate::words::{Crash, Verdict};
@@ -51,10 +52,12 @@ pub(super) fn parts(lines: &[(bool, String)], status: Option<Status>, died: Opti
         (_, Some(reason)) => Some(fail(format!("bail out: {reason}"))),
         (Some(Status::Signal(signal)), _) => Some(fail(ending(Err(signal)))),
         (Some(Status::Code(code)), None) => match (doc.problems.first(), code) {
+            (Some(_), code) if parts.is_empty() && not_found(code, lines).is_some() => not_found(code, lines),
             (Some(problem), _) => Some(infra(format!("{}: {problem}", ending(Ok(code))))),
             (None, 0..=4) if skipped_whole(&doc).is_some() => {
                 Some(Verdict::Skip { reason: skipped_whole(&doc).unwrap_or_default().to_owned() })
             }
+            (None, code) if parts.is_empty() && not_found(code, lines).is_some() => not_found(code, lines),
             (None, _) if parts.is_empty() => Some(infra(format!("{} without any result", ending(Ok(code))))),
             (None, 0 | 2..=4) => None,
             (None, _) if bad => None,

@@ -1,15 +1,13 @@
 //! `results.json` of `igt_runner` (and of piglit, whose form it has).
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
-use super::{OUTPUT, Reported, TESTS, bounded, checked, plain_name, reason};
+use super::{OUTPUT, Pairs, Reported, TESTS, bounded, checked, plain_name, reason};
 use crate::words::Verdict;
 
 #[derive(Deserialize)]
 struct File {
-    tests: BTreeMap<String, Subtest>,
+    tests: Pairs<Subtest>,
 }
 
 #[derive(Deserialize)]
@@ -37,7 +35,8 @@ struct Subtest {
 /// One sentence: this is no such file, or not a whole one.
 pub fn igt(text: &str) -> Result<Vec<Reported>, String> {
     let file: File = serde_json::from_str(text).map_err(|error| format!("no results.json of igt_runner: {error}"))?;
-    if file.tests.len() > TESTS {
+    let Pairs(tests) = file.tests;
+    if tests.len() > TESTS {
         return Err(format!("it has more than {TESTS} tests"));
     }
     let read = |(name, test): (String, Subtest)| {
@@ -63,7 +62,7 @@ pub fn igt(text: &str) -> Result<Vec<Reported>, String> {
         let output = [test.out, test.err, test.dmesg_warnings].map(|part| bounded(part.trim(), OUTPUT / 4)).join("\n");
         Reported { name, verdict, output: output.trim().to_owned() }
     };
-    let tests: Vec<Reported> = file.tests.into_iter().map(read).collect();
+    let tests: Vec<Reported> = tests.into_iter().map(read).collect();
     if tests.iter().any(|test| test.name.is_empty()) {
         return Err("a test has no name".to_owned());
     }
@@ -73,7 +72,8 @@ pub fn igt(text: &str) -> Result<Vec<Reported>, String> {
 /// Why a subtest was skipped: the requirement that it names.
 fn requirement(test: &Subtest) -> String {
     let lines = || test.out.lines().chain(test.err.lines()).map(str::trim);
-    let named = lines().find(|line| line.starts_with("Test requirement"));
+    // Where it is not met stands in a line before the one that says what.
+    let named = lines().find(|line| line.starts_with("Test requirement: "));
     let said = named.or_else(|| lines().find(|line| line.contains("SKIP")));
     reason(said.unwrap_or_default(), "no reason given")
 }
@@ -88,7 +88,7 @@ mod tests {
         let one = |(name, result): &(&str, &str)| {
             format!(
                 r#""{name}": {{"__type__": "TestResult", "result": "{result}", "time": {{"start": 0.0, "end": 1.0}},
-                "out": "IGT-Version: 1.28\nTest requirement not met in function x:\nSubtest a: SKIP (0.000s)\n",
+                "out": "IGT-Version: 2.1\nTest requirement not met in function f, file ../lib/f.c:1:\nTest requirement: !(fd < 0)\nSubtest a: SKIP (0.000s)\n",
                 "err": "Assertion failed\n", "dmesg": "", "dmesg-warnings": "<4> WARNING: CPU: 0\n"}}"#
             )
         };
@@ -102,7 +102,7 @@ mod tests {
         let cases = [
             ("pass", Verdict::Pass),
             ("fail", fail("Assertion failed")),
-            ("skip", Verdict::Skip { reason: "Test requirement not met in function x:".into() }),
+            ("skip", Verdict::Skip { reason: "Test requirement: !(fd < 0)".into() }),
             ("dmesg-warn", fail("the kernel warned: <4> WARNING: CPU: 0")),
             ("dmesg-fail", fail("it failed and the kernel warned: Assertion failed")),
             ("crash", fail("it crashed: Assertion failed")),
@@ -128,6 +128,7 @@ mod tests {
             (file(&[]), "no test"),
             (file(&[("igt@", "pass")]), "no name"),
             (file(&[("igt@a@b", "pass"), ("a.b", "fail")]), "twice"),
+            (file(&[("igt@a@b", "fail"), ("igt@a@b", "pass")]), "twice"),
             (format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)), "no results.json"),
         ] {
             let error = igt(&text).unwrap_err();

@@ -1,13 +1,20 @@
-//! Files of results that test programs write: JUnit XML and igt's `results.json`. Pure.
+//! Files of results that test programs write: JUnit XML, igt's `results.json`, those of the OpenCL conformance tests. Pure.
 //!
 //! They come from a machine that may be hostile: everything is bounded, and what is not as it should be is an error of
 //! the whole file, never a pass.
 
 mod igt;
 mod junit;
+mod opencl;
+mod pairs;
+mod sections;
 
 pub use igt::igt;
 pub use junit::junit;
+pub use opencl::{opencl, why};
+pub use sections::fill;
+
+use pairs::Pairs;
 
 use crate::words::Verdict;
 
