@@ -53,9 +53,23 @@ fn pages(command: Command) -> std::io::Result<Vec<(String, String)>> {
         let manual = Man::new(command).title(name.to_uppercase()).date("").source(format!("orchestrator {version}"));
         let mut bytes = Vec::new();
         manual.manual("Orchestrator").render(&mut bytes)?;
-        pages.push((format!("{name}.1"), String::from_utf8_lossy(&bytes).into_owned()));
+        pages.push((format!("{name}.1"), tidy(&String::from_utf8_lossy(&bytes))));
     }
     Ok(pages)
+}
+
+/// What `mandoc -T lint` would complain of: no place for the date, which these pages do not have, blanks at ends of lines,
+/// and two kinds of empty space in a row.
+fn tidy(text: &str) -> String {
+    let mut tidy = String::with_capacity(text.len());
+    for line in text.replace(".br\n\n.br\n", ".sp\n").lines() {
+        match line.strip_prefix(".TH ").and_then(|rest| rest.split_once(" 1  ")) {
+            Some((title, rest)) => tidy.push_str(&format!(".TH {title} 1 \"\" {rest}")),
+            None => tidy.push_str(line.trim_end()),
+        }
+        tidy.push('\n');
+    }
+    tidy
 }
 
 #[cfg(test)]
@@ -63,6 +77,12 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_page_is_tidied() {
+        let text = ".TH A 1  \"a 0.1\" B\na b \n.br\n\n.br\nc\n";
+        assert_eq!(tidy(text), ".TH A 1 \"\" \"a 0.1\" B\na b\n.sp\nc\n");
+    }
 
     #[test]
     fn every_visible_subcommand_has_a_page() {

@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_living_process_is_judged_by_its_state_and_signs() {
-        let worker = |state: Option<char>| Worker { pid: Some(40), state, command: String::new() };
+        let worker = |state: Option<char>| Worker { pid: Some(40), state, command: String::new(), cpu_ms: 0 };
         let run = |change: &dyn Fn(&mut Facts)| of(change).remove(0);
         let good = run(&|_| ());
         assert_eq!((good.weight, good.what.as_str()), (Weight::Good, "process 40 works on it; 3 of 10 units done"));
@@ -333,7 +333,8 @@ mod tests {
         assert!(stopped.weight == Weight::Trouble && stopped.remedy.unwrap().starts_with("kill -CONT 40"));
         let far = run(&|facts| facts.worker = Some(worker(None)));
         assert!(far.weight == Weight::Waits && far.what.contains("cannot be seen"));
-        let unknown = run(&|facts| facts.worker = Some(Worker { pid: None, state: None, command: String::new() }));
+        let unknown =
+            run(&|facts| facts.worker = Some(Worker { pid: None, state: None, command: String::new(), cpu_ms: 0 }));
         assert_eq!(unknown.weight, Weight::Waits);
         let silent = run(&|facts| facts.last_sign_ms = Some(NOW - VERY_LONG - 1));
         assert!(silent.weight == Weight::Trouble && silent.what.contains("no unit at work"));

@@ -84,6 +84,8 @@ pub struct Worker {
     pub state: Option<char>,
     /// The command it runs.
     pub command: String,
+    /// CPU time that it used itself while it was looked at, in milliseconds.
+    pub cpu_ms: u64,
 }
 
 /// A unit that began and did not end.

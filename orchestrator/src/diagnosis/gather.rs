@@ -92,7 +92,8 @@ fn worker(run: &Utf8Path, seen: &Seen) -> Option<Worker> {
             let said = || fs_err::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
             let pid: Option<u32> = held.or_else(said);
             let state = pid.and_then(|pid| seen.state(pid));
-            Some(Worker { pid, state, command: pid.map(command).unwrap_or_default() })
+            let cpu_ms = pid.map_or(0, |pid| seen.cpu_ms(pid));
+            Some(Worker { pid, state, command: pid.map(command).unwrap_or_default(), cpu_ms })
         }
     }
 }

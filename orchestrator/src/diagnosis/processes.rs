@@ -41,10 +41,19 @@ impl Seen {
             pid: stat.pid,
             name: stat.name.clone(),
             state: stat.state,
-            cpu_ms: stat.ticks.saturating_sub(*self.before.get(&stat.pid).unwrap_or(&0)) * self.tick_ms,
+            cpu_ms: self.used(stat),
             is_leaf: !family.iter().any(|other| other.parent == stat.pid),
         };
         family.iter().map(process).collect()
+    }
+
+    /// CPU time that a process used between both looks, without its children, in milliseconds.
+    pub(super) fn cpu_ms(&self, pid: u32) -> u64 {
+        self.all.iter().find(|stat| stat.pid == pid).map_or(0, |stat| self.used(stat))
+    }
+
+    fn used(&self, stat: &Stat) -> u64 {
+        stat.ticks.saturating_sub(*self.before.get(&stat.pid).unwrap_or(&0)) * self.tick_ms
     }
 
     /// Whether `pid` descends from `root`.
@@ -65,6 +74,16 @@ impl Seen {
             .filter(|(pid, of)| *of == device || has_open(*pid, file))
             .map(|(pid, _)| pid)
             .collect();
+        // A lock outlives who took it as long as a child has the file open.
+        let gone = |pid: &u32| self.state(*pid).is_none();
+        if pids.iter().any(gone) {
+            let heirs = self.all.iter().map(|stat| stat.pid).filter(|pid| has_open(*pid, file));
+            let heirs: Vec<u32> = heirs.filter(|pid| *pid != std::process::id()).collect();
+            if !heirs.is_empty() {
+                pids.retain(|pid| !gone(pid));
+                pids.extend(heirs);
+            }
+        }
         pids.sort_unstable();
         pids.dedup();
         pids.into_iter().map(|pid| Holder { pid, state: self.state(pid), command: command(pid), run: None }).collect()
@@ -107,6 +126,29 @@ mod tests {
         let own = std::process::id();
         assert_eq!(holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [own]);
         assert!(holders[0].state.is_some() && !holders[0].command.is_empty());
+    }
+
+    #[test]
+    fn a_lock_that_its_taker_left_behind_is_of_who_has_the_file_open() {
+        use std::io::BufRead;
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap().join("lock");
+        fs_err::write(&path, "").unwrap();
+        // The shell takes the lock and ends; its child keeps the file open.
+        let script = "exec 9<\"$1\"; flock 9; sleep 1000 >&- & echo $!";
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", script, "sh", path.as_str()])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        shell.wait().unwrap();
+        let heir: u32 = line.trim().parse().unwrap();
+        let holders = Seen::look(Duration::ZERO).holders(&path);
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(heir.cast_signed()), nix::sys::signal::Signal::SIGKILL)
+            .unwrap();
+        assert_eq!(holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [heir]);
     }
 
     #[test]

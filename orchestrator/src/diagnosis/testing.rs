@@ -36,7 +36,12 @@ pub(super) fn facts() -> Facts {
         now_ms: NOW,
         engine: Ok("local".into()),
         standing: Standing::Open,
-        worker: Some(Worker { pid: Some(40), state: Some('S'), command: "orchestrator run series v6".into() }),
+        worker: Some(Worker {
+            pid: Some(40),
+            state: Some('S'),
+            command: "orchestrator run series v6".into(),
+            cpu_ms: 0,
+        }),
         last_worker: Some(40),
         last_sign_ms: Some(NOW - 1000),
         last_words: LastWords::default(),

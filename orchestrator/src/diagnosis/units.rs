@@ -62,7 +62,11 @@ fn no_program(unit: &UnitAtWork, facts: &Facts, since: &str) -> Explanation {
         return with_signs(Explanation::new(Weight::Waits, &unit.unit, what), unit, facts).remedy(remedy);
     }
     let what = format!("begun {since} ago; no program runs for it at this moment");
-    let because = "the orchestrator copies, hashes or waits itself, or the debug log is off (--log)";
+    let own = facts.worker.as_ref().map_or(0, |worker| worker.cpu_ms);
+    let because = match own {
+        0 => "the orchestrator waits for a disk or a network itself, or the debug log is off (--log)".to_owned(),
+        own => format!("the orchestrator works itself: {own} ms of CPU time while it was watched"),
+    };
     with_signs(Explanation::new(Weight::Good, &unit.unit, what).because(because), unit, facts)
 }
 
@@ -209,6 +213,8 @@ mod tests {
     fn a_unit_without_a_program_is_with_the_engine_or_in_our_hands() {
         assert!(of(|_| ()).what.contains("no program runs"));
         let mut facts = facts();
+        facts.worker.as_mut().unwrap().cpu_ms = 700;
+        assert!(unit(&at_work("apply/t"), &facts).because[0].contains("700 ms of CPU time"));
         facts.engine = Ok("cluster".into());
         let told = unit(&at_work("build/t/p1/hmm"), &facts);
         assert!(told.what.starts_with("engine `cluster`"), "{}", told.what);
