@@ -133,7 +133,12 @@ fn parts(results: &Utf8Path, cache: &Utf8Path) -> Result<Vec<Part>, super::Folde
     const AT_WORK: &str = "a run is at work";
     let mut parts = Vec::new();
     let mut add = |path: Utf8PathBuf, value: Value, held: Option<&'static str>| -> std::io::Result<()> {
-        let modified = fs_err::symlink_metadata(&path)?.modified()?;
+        // What a run at work has made may be gone or have another name now.
+        let modified = match fs_err::symlink_metadata(&path) {
+            Ok(metadata) => metadata.modified()?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let used = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         parts.push(Part { bytes: size(&path)?, path, used, value, held });
         Ok(())
@@ -174,8 +179,12 @@ fn parts(results: &Utf8Path, cache: &Utf8Path) -> Result<Vec<Part>, super::Folde
 }
 
 fn size(path: &Utf8Path) -> std::io::Result<u64> {
-    let metadata = fs_err::symlink_metadata(path)?;
-    if metadata.is_dir() { tree::folder_size(path) } else { Ok(metadata.len()) }
+    match fs_err::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => tree::folder_size(path),
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 fn remove(path: &Utf8Path) -> std::io::Result<()> {
@@ -278,15 +287,26 @@ fn listed(dir: &Utf8Path, kind: fn(&std::fs::FileType) -> bool) -> std::io::Resu
 /// How long ago anything in a folder was written.
 fn newest(path: &Utf8Path) -> std::io::Result<Duration> {
     let mut least = age(path)?;
-    for entry in path.read_dir_utf8()? {
+    let entries = match path.read_dir_utf8() {
+        Ok(entries) => entries,
+        // Gone this moment: somebody is at work.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Duration::ZERO),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
         let entry = entry?;
         least = least.min(if entry.file_type()?.is_dir() { newest(entry.path())? } else { age(entry.path())? });
     }
     Ok(least)
 }
 
+/// How long ago something was written; what is gone this moment was written now.
 fn age(path: &Utf8Path) -> std::io::Result<Duration> {
-    let modified = fs_err::symlink_metadata(path)?.modified()?;
+    let modified = match fs_err::symlink_metadata(path) {
+        Ok(metadata) => metadata.modified()?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Duration::ZERO),
+        Err(error) => return Err(error),
+    };
     Ok(SystemTime::now().duration_since(modified).unwrap_or_default())
 }
 
