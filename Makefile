@@ -5,7 +5,7 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test test-lab check deps deps-full deps-test build bench clean
+.PHONY: help run test test-lab check deps deps-full deps-test build deb package-files bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
@@ -15,6 +15,7 @@ help:
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
 	@echo 'make deps-test  the same, with the servers that only the tests talk to'
+	@echo 'make deb        make a Debian package (needs cargo-deb); docs/install.md'
 	@echo 'make bench      measure what docs/performance.md states'
 
 run: deps build
@@ -64,6 +65,18 @@ test-lab: deps-test build
 	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --nocapture --test-threads=1 v6
 	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 \
 	    $(if $(wildcard /usr/sbin/pdudaemon),,--skip pdudaemon)
+
+# What a package has beside the program, made by the program itself.
+package-files:
+	$(CARGO) build --locked --release --package orchestrator
+	rm -rf target/package
+	target/release/orchestrator man target/package/man
+	target/release/orchestrator completions bash >target/package/orchestrator.bash
+	target/release/orchestrator completions zsh >target/package/_orchestrator
+	target/release/orchestrator completions fish >target/package/orchestrator.fish
+
+deb: package-files
+	$(CARGO) deb --no-build --package orchestrator --output target/debian/
 
 bench: deps build
 	scripts/bench

@@ -7,7 +7,10 @@ pub mod build;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod diagnosis;
 pub mod engine;
+#[cfg(test)]
+pub(crate) mod formats;
 pub mod intake;
 pub mod known;
 pub mod lab;

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    ExitCode, approve, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume,
-    run, show, site, start, unit, versions,
+    ExitCode, approve, b4_check, compare, doctor, gc, known, lab, list, log, man, nightly, outbox, post, reproduce,
+    resume, run, show, site, start, unit, versions,
 };
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
@@ -92,6 +92,8 @@ enum Command {
     /// Do one unit of a run: what an engine starts on its nodes
     #[command(hide = true)]
     Unit(unit::UnitArgs),
+    /// Write the manual pages
+    Man(man::ManArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -126,6 +128,8 @@ pub fn main() -> std::process::ExitCode {
     // Blocking threads wait only for children that were told to stop already.
     runtime.shutdown_timeout(std::time::Duration::from_secs(10));
     match code {
+        // What was asked for was not delivered.
+        Ok(ExitCode::Clean) if start::output_was_lost() => ExitCode::Infra.number().into(),
         Ok(code) => code.number().into(),
         Err(failure) => {
             start::write_error(&failure.message);
@@ -177,9 +181,12 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Lab(command) => lab::lab(global, command).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,
         Command::Unit(args) => unit::unit(global, args).await,
+        Command::Man(args) => man::man(global, &args, <Cli as clap::CommandFactory>::command()),
         Command::Completions { shell } => {
+            let mut script = Vec::new();
             let mut command = <Cli as clap::CommandFactory>::command();
-            clap_complete::generate(shell, &mut command, "orchestrator", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command, "orchestrator", &mut script);
+            start::write_out(&String::from_utf8_lossy(&script));
             Ok(ExitCode::Clean)
         }
     }

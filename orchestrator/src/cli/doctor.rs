@@ -1,5 +1,7 @@
 //! `orchestrator doctor`: what this host can do, and how to mend what is missing.
 
+use std::time::Duration;
+
 use camino::Utf8Path;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -7,13 +9,18 @@ use tokio_util::sync::CancellationToken;
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
 use crate::build;
+use crate::diagnosis;
 use crate::lab;
 use crate::process::{Command, Sandbox, SandboxProbe, confinement};
+use crate::term::stdout_width;
 use crate::words::{Accel, Profile};
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Say instead why this run stands still, or why it ended as it did: run id, a beginning of one, or `latest`
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -59,6 +66,9 @@ const MEMORY_MIB: u64 = 6 * 1024;
 /// Checks the host; exit code 2 when the quick profile cannot run.
 pub async fn doctor(global: &Global, args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
+    if let Some(run) = &args.run {
+        return of_run(&places, run, args.json);
+    }
     let cancel = start::cancel_on_signals()?;
     let mut checks = vec![cores(), memory(), disk(&places.cache)];
     checks.extend(toolchains(&places, &cancel).await);
@@ -78,6 +88,24 @@ pub async fn doctor(global: &Global, args: &DoctorArgs) -> Result<ExitCode, Fail
         say!("cache    {}", places.cache);
     }
     Ok(if missing { ExitCode::Infra } else { ExitCode::Clean })
+}
+
+/// How long a run is watched to see which of its processes work.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// Explains one run; exit code 2 when it does not go on by itself.
+fn of_run(places: &start::Places, run: &str, json: bool) -> Result<ExitCode, Failure> {
+    let facts = diagnosis::gather(&places.results, &places.cache, run, WATCH).map_err(Failure::usage)?;
+    let explanations = diagnosis::explain(&facts);
+    if json {
+        let value = serde_json::json!({ "facts": facts, "explanations": explanations });
+        say!("{}", serde_json::to_string_pretty(&value).map_err(Failure::infra)?);
+    } else {
+        say!("run {}", facts.path);
+        start::write_out(&diagnosis::show(&explanations, stdout_width()));
+    }
+    let trouble = explanations.iter().any(|one| one.weight == diagnosis::Weight::Trouble);
+    Ok(if trouble { ExitCode::Infra } else { ExitCode::Clean })
 }
 
 /// What the emulated arm64 guest needs; no quick run has one.

@@ -1,10 +1,11 @@
 //! `orchestrator gc`: removes what old runs left, and what trees had before their present base.
 
+use bytesize::ByteSize;
 use clap::Args;
 
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
-use crate::run::gc::{Budget, collect, prune_trees};
+use crate::run::gc::{Budget, collect, fit, prune_trees};
 use crate::term::text::count;
 
 /// Arguments of `gc`.
@@ -19,9 +20,34 @@ pub struct GcArgs {
     /// Also remove build folders and imported trees
     #[arg(long)]
     all: bool,
+    /// Then remove what was used least recently until cache and runs take no more than this, e.g. 20G; runs stay
+    #[arg(long, value_name = "SIZE")]
+    keep_disk: Option<ByteSize>,
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
+}
+
+/// Makes the disk fit its budget; exit code 2 when it does not.
+fn keep_disk(places: &start::Places, budget: u64, dry_run: bool) -> Result<ExitCode, Failure> {
+    let size = |bytes: u64| ByteSize(bytes).display().iec().to_string();
+    let choice = fit(&places.results, &places.cache, budget, dry_run).map_err(Failure::infra)?;
+    for part in &choice.goes {
+        let used =
+            i64::try_from(part.used).ok().and_then(|at| jiff::Timestamp::from_second(at).ok()).unwrap_or_default();
+        let verb = if dry_run { "would remove" } else { "removed" };
+        say!("{verb} {} ({}, last used {})", part.path, size(part.bytes), used.strftime("%Y-%m-%d %H:%M UTC"));
+    }
+    let gone: u64 = choice.goes.iter().map(|part| part.bytes).sum();
+    let verb = if dry_run { "would take" } else { "take" };
+    say!("cache and runs {verb} {} of {}, {} less than before", size(choice.stays), size(budget), size(gone));
+    if choice.stays <= budget {
+        return Ok(ExitCode::Clean);
+    }
+    for (why, bytes) in &choice.held {
+        say!("{} stay: {why}", size(*bytes));
+    }
+    Ok(ExitCode::Infra)
 }
 
 /// Collects.
@@ -37,6 +63,9 @@ pub async fn gc(global: &Global, args: &GcArgs) -> Result<ExitCode, Failure> {
         prune_trees(&places.cache, args.dry_run, &start::cancel_on_signals()?).await.map_err(Failure::infra)?;
     for (tree, pruned) in &pruned {
         say!("{verb} {} of tree {tree} ({} MiB)", count(pruned.bases as u64, "old base"), pruned.bytes >> 20);
+    }
+    if let Some(budget) = args.keep_disk {
+        return keep_disk(&places, budget.as_u64(), args.dry_run);
     }
     let total: u64 = removed.iter().map(|(_, bytes)| bytes).chain(pruned.iter().map(|(_, tree)| &tree.bytes)).sum();
     say!("{verb} {} folders and files, {} MiB", removed.len(), total >> 20);

@@ -18,6 +18,7 @@ mod known;
 mod lab;
 mod list;
 mod log;
+mod man;
 mod nightly;
 mod outbox;
 mod post;

@@ -176,7 +176,7 @@ async fn send_all(locked: &LockedOutbox, couriers: &Couriers<'_>) -> Result<Exit
             Ok(ExitCode::Clean) => {}
             Ok(code) => worst = code,
             Err(failure) => {
-                eprintln!("error: {}", failure.message);
+                start::write_error(&failure.message);
                 worst = failure.code;
             }
         }

@@ -1,5 +1,7 @@
 //! `orchestrator run series`: tests a series.
 
+use std::time::Duration;
+
 use camino::Utf8PathBuf;
 use clap::Args;
 use tracing_subscriber::filter::Targets;
@@ -100,6 +102,9 @@ pub struct Watching {
     /// Print only the report
     #[arg(long, short = 'q', conflicts_with = "json")]
     quiet: bool,
+    /// Stop after this long, e.g. 90m or 1h30m; the report says what was not done, `resume` goes on
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    within: Option<Duration>,
     /// What goes into debug.jsonl of the run, e.g. `off` or `info,orchestrator::process=debug`
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATOR_LOG", default_value = "debug")]
     log: Targets,
@@ -121,7 +126,8 @@ pub async fn quietly(
     choices: Choices,
 ) -> Result<(RunFolder, Report), Failure> {
     let folder = begin(places, series, Choice::AsNamed, choices).await?;
-    let watching = Watching { json: false, quiet: true, log: Targets::new().with_default(tracing::Level::DEBUG) };
+    let log = Targets::new().with_default(tracing::Level::DEBUG);
+    let watching = Watching { json: false, quiet: true, within: None, log };
     let report = execute(global, places, &folder, &watching).await?;
     Ok((folder, report))
 }
@@ -163,6 +169,13 @@ fn tag(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.to_owned(), value.to_owned())),
         Some(_) | None => Err("write KEY=VALUE, e.g. gpu=xe".to_owned()),
     }
+}
+
+/// Reads a duration: `90m`, `1h30m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = "write a time as 90m, 1h30m or 45s".to_owned();
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong.clone())?;
+    Duration::try_from(parsed).ok().filter(|time| !time.is_zero()).ok_or(wrong)
 }
 
 /// The clocks to measure on, each once.
@@ -314,7 +327,8 @@ async fn execute(
     let mode = term::Mode::choose(watching.json, watching.quiet);
     let live = term::Live::start(mode, start::color(global).stderr());
     let places = run::Places { home: places.home.clone(), cache: places.cache.clone() };
-    run::execute(&places, folder, live, cancel).await.map_err(|error| {
+    let stop = run::Stop { user: cancel, within: watching.within };
+    run::execute(&places, folder, live, stop).await.map_err(|error| {
         tracing::error!(%error, "{}", run::FAILED);
         Failure::infra(error)
     })

@@ -1,5 +1,6 @@
 //! What several subcommands begin with: where things are, who watches, how Ctrl-C is heard.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -35,6 +36,7 @@ impl Places {
             None => default_cache()?,
         };
         fs_err::create_dir_all(&cache).map_err(Failure::infra)?;
+        crate::run::cache_format::claim(&cache).map_err(Failure::infra)?;
         let home = Home::find(global.home.as_deref(), &cwd, &cache).map_err(Failure::usage)?;
         let results = match &global.results {
             Some(results) => cwd.join(results),
@@ -136,9 +138,25 @@ pub fn write_note(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "note: {message}");
 }
 
-/// Writes to standard output. A reader that went away (`| head`) is no trouble.
+/// Whether something could not be written to standard output.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether standard output took less than it was given.
+pub fn output_was_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no trouble; a disk that is full is.
 pub fn write_out(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            if !LOST.swap(true, Ordering::Relaxed) {
+                write_error(&format!("standard output cannot be written to: {error}"));
+            }
+        }
+    }
 }

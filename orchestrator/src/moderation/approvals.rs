@@ -5,7 +5,7 @@ use std::io::Write;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::words::Series;
+use crate::words::{FormatTrouble, Series};
 
 /// Name of the file in the folder of all runs.
 const NAME: &str = "approvals.jsonl";
@@ -30,6 +30,12 @@ pub struct Approval {
     pub run: String,
 }
 
+/// As much of a line as every version has.
+#[derive(Deserialize)]
+struct Version {
+    format: u64,
+}
+
 /// Everything that was approved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Approvals {
@@ -41,10 +47,16 @@ impl Approvals {
     /// Reads what lies below `results`. A line that was cut off by a crash approves nothing.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
+    /// When the file is there and cannot be read, or a newer program wrote to it.
     pub fn read(results: &Utf8Path) -> std::io::Result<Approvals> {
         match fs_err::read_to_string(file(results)) {
-            Ok(text) => Ok(Approvals { all: text.lines().filter_map(line).collect() }),
+            Ok(text) => {
+                for version in text.lines().filter_map(|line| serde_json::from_str::<Version>(line).ok()) {
+                    let path = file(results);
+                    FormatTrouble::check(path.as_str(), Some(version.format), FORMAT).map_err(std::io::Error::other)?;
+                }
+                Ok(Approvals { all: text.lines().filter_map(line).collect() })
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Approvals::default()),
             Err(error) => Err(error),
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::words::NightEvent;
+use crate::words::FormatTrouble;
 
 /// Name of the file in [`folder`].
 const NAME: &str = "events.jsonl";
@@ -33,12 +34,34 @@ pub trait Journal: Send {
     fn append(&mut self, at: Timestamp, event: &NightEvent) -> std::io::Result<()>;
 }
 
+/// Version of the lines. The first lines ever written do not say it.
+pub(super) const FORMAT: u32 = 1;
+
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+pub(super) struct Line {
+    /// Version of this line.
+    #[serde(default = "first")]
+    format: u32,
     /// When, RFC 3339.
     at: Timestamp,
     #[serde(flatten)]
     event: NightEvent,
+}
+
+fn first() -> u32 {
+    1
+}
+
+impl Line {
+    pub(super) fn new(at: Timestamp, event: &NightEvent) -> Line {
+        Line { format: FORMAT, at, event: event.clone() }
+    }
+}
+
+/// As much of a line as every version has.
+#[derive(Deserialize)]
+struct Version {
+    format: Option<u64>,
 }
 
 /// The journal on disk.
@@ -72,7 +95,7 @@ impl FileJournal {
 
 impl Journal for FileJournal {
     fn append(&mut self, at: Timestamp, event: &NightEvent) -> std::io::Result<()> {
-        let line = Line { at, event: event.clone() };
+        let line = Line::new(at, event);
         let mut text = serde_json::to_string(&line).map_err(std::io::Error::other)?;
         text.push('\n');
         self.file.write_all(text.as_bytes())?;
@@ -85,7 +108,7 @@ impl Journal for FileJournal {
 /// cut them off, and what they would have said was not finished.
 ///
 /// # Errors
-/// When the file cannot be read, or is larger than any journal.
+/// When the file cannot be read, is larger than any journal, or a newer program wrote to it.
 pub fn read_journal(results: &Utf8Path) -> std::io::Result<Vec<(Timestamp, NightEvent)>> {
     let path = folder(results).join(NAME);
     let size = match fs_err::metadata(&path) {
@@ -98,6 +121,10 @@ pub fn read_journal(results: &Utf8Path) -> std::io::Result<Vec<(Timestamp, Night
         return Err(std::io::Error::other(message));
     }
     let text = String::from_utf8_lossy(&fs_err::read(&path)?).into_owned();
+    for line in text.lines().filter_map(|line| serde_json::from_str::<Version>(line).ok()) {
+        let format = line.format.or(Some(1));
+        FormatTrouble::check(path.as_str(), format, FORMAT).map_err(std::io::Error::other)?;
+    }
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     Ok(lines.map(|line| (line.at, line.event)).collect())
 }

@@ -13,6 +13,8 @@ mod clock;
 mod desk;
 mod disk;
 mod file;
+#[cfg(test)]
+mod format_tests;
 mod hands;
 mod health;
 mod journal;

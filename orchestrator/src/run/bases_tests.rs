@@ -80,6 +80,7 @@ impl House {
                 }
             }),
             cancel: CancellationToken::new(),
+            stopper: crate::run::Stop::from(CancellationToken::new()).start(),
             engine: Arc::new(crate::engine::Engine::local()),
             own: Arc::new(Own::default()),
         }

@@ -10,7 +10,7 @@ use super::boots::{self, BootInputs};
 use super::host_accel::HostAccel;
 use super::placement::Placements;
 use super::tools::{self, Tools};
-use super::{Context, Unit};
+use super::{Context, Unit, users};
 use crate::engine::BootJob;
 use crate::lab::{self, Selection};
 use crate::moderation::{Approvals, Authors, Intake, may_use_box};
@@ -169,6 +169,7 @@ impl Booter {
         let key = setup.key.clone();
         if let Some(record) = self.lookup(&key) {
             let record = relabel(record, want);
+            users::touch(&self.context.cache.join("boots").join(&key));
             Unit::reused(&self.context.events, UnitKind::Boot, unit.clone(), outcome(&record), Some(key));
             self.keep_logs(&unit, &record);
             let reused = !self.context.own.ended(&unit);

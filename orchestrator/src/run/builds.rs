@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::board::Pins;
 use super::plan::Expected;
-use super::{Context, Unit};
+use super::{Context, Unit, users};
 use crate::build::{self, BuildOptions, BuildRequest};
 use crate::engine::{BuildJob, Slot};
 use crate::words::{
@@ -147,6 +147,11 @@ impl<'a> BuildStage<'a> {
         all
     }
 
+    /// The outcome of a build that the end of the run came before: nothing went wrong.
+    fn interrupted(&self) -> BuildOutcome {
+        BuildOutcome::NotRun { reason: self.context.why_stopped() }
+    }
+
     fn build_options(&self) -> BuildOptions {
         let options = self.context.options();
         BuildOptions { w1: options.w1, sparse: options.sparse }
@@ -165,6 +170,7 @@ impl<'a> BuildStage<'a> {
         };
         let key = build::key(&request, tools);
         if let Some(record) = self.lookup(&key, planned) {
+            users::touch(&record.artefacts.dir);
             Unit::reused(&context.events, UnitKind::Build, unit.clone(), outcome(&record), Some(key));
             self.keep_log(&unit, &record);
             let reused = !context.own.ended(&unit);
@@ -172,7 +178,7 @@ impl<'a> BuildStage<'a> {
         }
         let work = Unit::start(&context.events, UnitKind::Build, unit, 1);
         if context.cancel.is_cancelled() {
-            return self.ended(work, unbuilt(interrupted()));
+            return self.ended(work, unbuilt(self.interrupted()));
         }
         let job = BuildJob {
             key,
@@ -187,7 +193,7 @@ impl<'a> BuildStage<'a> {
         };
         let mut record = context.engine.build(job, &work.name, &context.surroundings(), slot).await;
         if context.cancel.is_cancelled() && matches!(record.outcome, BuildOutcome::Infra { .. }) {
-            record.outcome = interrupted();
+            record.outcome = self.interrupted();
         }
         self.ended(work, record)
     }
@@ -236,11 +242,6 @@ impl<'a> BuildStage<'a> {
             cancel: self.context.cancel.clone(),
         }
     }
-}
-
-/// The outcome of a build that the user's wish to stop came before: nothing went wrong.
-fn interrupted() -> BuildOutcome {
-    BuildOutcome::NotRun { reason: "the run was interrupted".to_owned() }
 }
 
 /// How a build ended, for the event log.

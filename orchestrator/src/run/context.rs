@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use camino::Utf8PathBuf;
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, RunFolder};
+use super::{Options, RunFolder, Stopper, Why};
 use crate::config::Home;
 use crate::engine::{Engine, Surroundings};
 use crate::words::{Event, EventSink};
@@ -22,8 +22,10 @@ pub struct Context {
     pub folder: RunFolder,
     /// Where events go.
     pub events: EventSink,
-    /// Cancelled when the user wants to stop.
+    /// Cancelled when the run has to stop.
     pub cancel: CancellationToken,
+    /// Why it has to.
+    pub stopper: Stopper,
     /// Where units are done.
     pub engine: Arc<Engine>,
     /// What this run made itself, also before it was interrupted.
@@ -73,6 +75,11 @@ impl Context {
     /// Whether the result with this key may be taken from the cache.
     pub fn may_take(&self, key: &str) -> bool {
         !self.options().fresh || self.own.made(key)
+    }
+
+    /// Why what is not done any more is not done.
+    pub fn why_stopped(&self) -> String {
+        self.stopper.why().unwrap_or(Why::User).to_string()
     }
 
     /// What the user asked.

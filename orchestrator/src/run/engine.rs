@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use camino::Utf8PathBuf;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::board::Board;
@@ -25,12 +24,14 @@ use super::plan::{Expected, Plan};
 use super::previous::{self, Told, Which};
 use super::trees::{Prepared, prepare};
 use super::{
-    BasePlan, Context, EventLog, LOG_FORMAT, Options, RunFolder, bases, index, read_events, recorder, summary,
+    BasePlan, Context, EventLog, LOG_FORMAT, Options, RunFolder, Stop, bases, index, read_events, recorder, summary,
+    users,
 };
 use crate::build;
 use crate::config::Home;
 use crate::engine::{self, Engine, Surroundings};
 use crate::known::KnownIssues;
+use crate::report::model::ReportError;
 use crate::report::{self, Report};
 use crate::term::Live;
 use crate::words::{BuildRecord, Clock, Event, Kconfig, Kind, Profile, Series, Suite, UnitKind};
@@ -141,12 +142,18 @@ pub async fn execute(
     places: &Places,
     folder: &RunFolder,
     live: Live,
-    cancel: CancellationToken,
+    stop: impl Into<Stop>,
 ) -> Result<Report, RunError> {
     let start = Instant::now();
+    let stopper = stop.into().start();
+    let cancel = stopper.cancel.clone();
     let trouble = |source| RunError::Folder { folder: folder.path().to_owned(), source };
+    let (cache, run) = (places.cache.clone(), folder.path().to_owned());
+    let user = tokio::task::spawn_blocking(move || users::register(&cache, &run)).await;
+    let _user = user.map_err(|error| trouble(std::io::Error::other(error)))?.map_err(trouble)?;
     let log_path = folder.path().join("events.jsonl");
     let before = if log_path.exists() { read_events(&log_path).map_err(trouble)? } else { Vec::new() };
+    refuse_newer(folder)?;
     // Read once: the files may change while the run is at work.
     let matrix = build::matrix(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
     let kconfigs = select(&matrix, &folder.options)?;
@@ -170,6 +177,7 @@ pub async fn execute(
         folder: folder.clone(),
         events: events.clone(),
         cancel: cancel.clone(),
+        stopper: stopper.clone(),
         engine: Arc::new(engine),
         own: Arc::new(Own::from_events(&before)),
     };
@@ -229,7 +237,7 @@ pub async fn execute(
         past: &past,
         known: &known,
         resumed: !before.is_empty(),
-        interrupted: cancel.is_cancelled(),
+        stopped: stopper.why(),
         wall_before_ms: wall_before(&before),
         wall_ms: millis(start),
         notes: notes(&read_events(&log_path).map_err(trouble)?),
@@ -259,6 +267,16 @@ pub async fn execute(
     match log_trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(trouble(error)),
         None => Ok(report),
+    }
+}
+
+/// A report of a newer program is not written over.
+fn refuse_newer(folder: &RunFolder) -> Result<(), RunError> {
+    let path = folder.path().join("report.json");
+    match fs_err::read_to_string(&path).map(|text| Report::from_json(&text)) {
+        Ok(Err(error @ ReportError::OtherSchema { .. })) => Err(RunError::Input(format!("{path}: {error}"))),
+        // None yet, or damaged: it is written anew.
+        Ok(Ok(_) | Err(ReportError::Malformed(_))) | Err(_) => Ok(()),
     }
 }
 

@@ -15,7 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{BasePlan, Options, TreeArgument};
-use crate::words::Series;
+use crate::words::{FormatTrouble, Series};
 
 /// Version of the layout above and of `run.json`.
 pub const FORMAT: u32 = 1;
@@ -167,11 +167,11 @@ impl RunFolder {
         self.write("run.json", serde_json::to_string_pretty(&contents).map_err(std::io::Error::other)?.as_bytes())
     }
 
-    /// Opens the run called `name`: a run id, an unambiguous beginning of one, or `latest`.
+    /// The id of the run called `name`: a run id, an unambiguous beginning of one, or `latest`. Its files may be damaged.
     ///
     /// # Errors
-    /// When there is none, or it is from another version.
-    pub fn open(results: &Utf8Path, name: &str) -> Result<RunFolder, FolderError> {
+    /// When there is none.
+    pub fn locate(results: &Utf8Path, name: &str) -> Result<String, FolderError> {
         let names = names(results)?;
         let missing = || {
             let near = names.iter().max_by(|a, b| {
@@ -180,26 +180,33 @@ impl RunFolder {
             });
             FolderError::Missing { name: name.to_owned(), results: results.to_owned(), hint: near.cloned() }
         };
-        let run = if name == "latest" {
+        if name == "latest" {
             let target = fs_err::read_link(results.join("latest")).map_err(|_| missing())?;
-            target.file_name().and_then(|name| name.to_str()).ok_or_else(missing)?.to_owned()
-        } else if names.iter().any(|other| other == name) {
-            name.to_owned()
-        } else {
-            let mut starting = names.iter().filter(|other| !name.is_empty() && other.starts_with(name));
-            match (starting.next(), starting.next()) {
-                (Some(only), None) => only.clone(),
-                _ => return Err(missing()),
-            }
-        };
+            return target.file_name().and_then(|name| name.to_str()).ok_or_else(missing).map(str::to_owned);
+        }
+        if names.iter().any(|other| other == name) {
+            return Ok(name.to_owned());
+        }
+        let mut starting = names.iter().filter(|other| !name.is_empty() && other.starts_with(name));
+        match (starting.next(), starting.next()) {
+            (Some(only), None) => Ok(only.clone()),
+            _ => Err(missing()),
+        }
+    }
+
+    /// Opens the run called `name`, as [`RunFolder::locate`] finds it.
+    ///
+    /// # Errors
+    /// When there is none, or it is from another version.
+    pub fn open(results: &Utf8Path, name: &str) -> Result<RunFolder, FolderError> {
+        let run = RunFolder::locate(results, name)?;
         let path = results.join(&run);
         let file = path.join("run.json");
         let broken = |why: String| FolderError::Broken { file: file.clone(), why };
         let text = fs_err::read_to_string(&file).map_err(|error| broken(error.to_string()))?;
         let version: serde_json::Value = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
-        if version["format"] != FORMAT {
-            return Err(broken(format!("its format is {}, this program reads {FORMAT}", version["format"])));
-        }
+        FormatTrouble::check("run.json", version["format"].as_u64(), FORMAT)
+            .map_err(|error| broken(error.to_string()))?;
         let contents: Contents = serde_json::from_value(version).map_err(|error| broken(error.to_string()))?;
         Ok(RunFolder {
             run,

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
 
-use super::{RunFolder, read_events};
+use super::keep_disk::{Choice, Part, Value, choose};
+use super::{RunFolder, read_events, users};
 use crate::lab;
 use crate::tree::{self, Pruned, TreeError};
 use crate::words::Event;
@@ -38,18 +39,24 @@ pub fn collect(
     cache: &Utf8Path,
     budget: &Budget,
 ) -> Result<Vec<(Utf8PathBuf, u64)>, super::FolderError> {
+    let _gate = users::close_gate(cache)?;
     let runs = RunFolder::all(results)?;
     let mut doomed: Vec<Utf8PathBuf> = Vec::new();
     let mut used = BTreeSet::new();
     let kept_from = runs.len().saturating_sub(budget.keep_runs);
-    let mut busy = false;
+    // Runs of other results folders use the cache, too.
+    let others = users::users(cache)?;
+    let mut busy = !others.is_empty();
+    for other in &others {
+        used.extend(keys(other)?);
+    }
     for (index, run) in runs.iter().enumerate() {
         let running = run.lock().is_err();
         busy |= running;
         if index < kept_from && !running {
             doomed.push(run.path().to_owned());
         } else {
-            used.extend(keys(run)?);
+            used.extend(keys(run.path())?);
         }
     }
     let old = Duration::from_secs(budget.days * 86_400);
@@ -92,16 +99,99 @@ pub fn collect(
     }
     let mut removed = Vec::new();
     for path in doomed {
-        let metadata = fs_err::symlink_metadata(&path)?;
-        let bytes = if metadata.is_dir() { tree::folder_size(&path)? } else { metadata.len() };
-        match (budget.dry_run, metadata.is_dir()) {
-            (true, _) => {}
-            (false, true) => fs_err::remove_dir_all(&path)?,
-            (false, false) => fs_err::remove_file(&path)?,
+        let bytes = size(&path)?;
+        if !budget.dry_run {
+            remove(&path)?;
         }
         removed.push((path, bytes));
     }
     Ok(removed)
+}
+
+/// A result that was used this short a time ago may be the next thing that a run at work reads.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// Removes what was used least recently until cache and runs take no more than `bytes`. Nothing goes that a run at work uses,
+/// and no run folder.
+///
+/// # Errors
+/// When a folder cannot be read or removed.
+pub fn fit(results: &Utf8Path, cache: &Utf8Path, bytes: u64, dry_run: bool) -> Result<Choice, super::FolderError> {
+    let _gate = users::close_gate(cache)?;
+    let parts = parts(results, cache)?;
+    let choice = choose(&parts, bytes);
+    if !dry_run {
+        for part in &choice.goes {
+            remove(&part.path)?;
+        }
+    }
+    Ok(choice)
+}
+
+/// Everything on the disk that is ours.
+fn parts(results: &Utf8Path, cache: &Utf8Path) -> Result<Vec<Part>, super::FolderError> {
+    const AT_WORK: &str = "a run is at work";
+    let mut parts = Vec::new();
+    let mut add = |path: Utf8PathBuf, value: Value, held: Option<&'static str>| -> std::io::Result<()> {
+        // What a run at work has made may be gone or have another name now.
+        let modified = match fs_err::symlink_metadata(&path) {
+            Ok(metadata) => metadata.modified()?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let used = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        parts.push(Part { bytes: size(&path)?, path, used, value, held });
+        Ok(())
+    };
+    let mut at_work = users::users(cache)?;
+    for run in RunFolder::all(results)? {
+        if run.lock().is_err() {
+            at_work.push(run.path().to_owned());
+        }
+        add(run.path().to_owned(), Value::Made, Some("runs that are kept; --keep-runs says how many"))?;
+    }
+    let mut used = BTreeSet::new();
+    for run in &at_work {
+        used.extend(keys(run)?);
+    }
+    let busy = (!at_work.is_empty()).then_some(AT_WORK);
+    for kind in ["builds", "boots"] {
+        for (path, name) in entries(&cache.join(kind))? {
+            let held = match (is_leftover(&name), busy) {
+                (true, busy) => busy.or((newest(&path)? < FRESH).then_some("it was written to within the last hour")),
+                (false, Some(why)) if used.contains(&name) || age(&path)? < FRESH => Some(why),
+                (false, _) => None,
+            };
+            add(path, Value::Made, held)?;
+        }
+    }
+    for kind in ["symbols", "plugins", "programs"] {
+        for (path, _) in files(&cache.join(kind))? {
+            add(path, Value::Made, busy)?;
+        }
+    }
+    for (kind, value) in [("jobs", Value::Made), ("work", Value::Made), ("trees", Value::Fetched)] {
+        for (path, _) in entries(&cache.join(kind))? {
+            add(path, value, busy)?;
+        }
+    }
+    Ok(parts)
+}
+
+fn size(path: &Utf8Path) -> std::io::Result<u64> {
+    match fs_err::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => tree::folder_size(path),
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+fn remove(path: &Utf8Path) -> std::io::Result<()> {
+    match fs_err::symlink_metadata(path)?.is_dir() {
+        true => fs_err::remove_dir_all(path),
+        false => fs_err::remove_file(path),
+    }
 }
 
 /// Has every imported tree forget the bases it had before the present one. Gives each tree with what that freed.
@@ -148,8 +238,8 @@ fn is_needed(name: &str, used: &BTreeSet<String>) -> bool {
 }
 
 /// Keys of the results that a run made or took.
-fn keys(run: &RunFolder) -> std::io::Result<Vec<String>> {
-    let log = run.path().join("events.jsonl");
+fn keys(run: &Utf8Path) -> std::io::Result<Vec<String>> {
+    let log = run.join("events.jsonl");
     if !log.exists() {
         return Ok(Vec::new());
     }
@@ -197,15 +287,26 @@ fn listed(dir: &Utf8Path, kind: fn(&std::fs::FileType) -> bool) -> std::io::Resu
 /// How long ago anything in a folder was written.
 fn newest(path: &Utf8Path) -> std::io::Result<Duration> {
     let mut least = age(path)?;
-    for entry in path.read_dir_utf8()? {
+    let entries = match path.read_dir_utf8() {
+        Ok(entries) => entries,
+        // Gone this moment: somebody is at work.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Duration::ZERO),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
         let entry = entry?;
         least = least.min(if entry.file_type()?.is_dir() { newest(entry.path())? } else { age(entry.path())? });
     }
     Ok(least)
 }
 
+/// How long ago something was written; what is gone this moment was written now.
 fn age(path: &Utf8Path) -> std::io::Result<Duration> {
-    let modified = fs_err::symlink_metadata(path)?.modified()?;
+    let modified = match fs_err::symlink_metadata(path) {
+        Ok(metadata) => metadata.modified()?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Duration::ZERO),
+        Err(error) => return Err(error),
+    };
     Ok(SystemTime::now().duration_since(modified).unwrap_or_default())
 }
 
@@ -233,6 +334,66 @@ mod tests {
         collect(&results, &cache, &budget).unwrap();
         assert!(!old.path().exists() && kept.path().exists());
         assert!(!cache.join("builds/one").exists() && cache.join("builds/two").exists());
+    }
+
+    #[test]
+    fn what_a_run_of_other_results_uses_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let (results, elsewhere, cache) = (root.join("results"), root.join("elsewhere"), root.join("cache"));
+        let other = testing::run_folder(&elsewhere, "a");
+        let mut log = super::super::EventLog::open(&other.path().join("events.jsonl")).unwrap();
+        log.append(&testing::unit_ended("one")).unwrap();
+        fs_err::create_dir_all(cache.join("builds/one")).unwrap();
+        fs_err::create_dir_all(cache.join("work/t")).unwrap();
+        let budget = Budget { keep_runs: 1, days: 0, all: true, dry_run: false };
+        let user = users::register(&cache, other.path()).unwrap();
+        assert_eq!(collect(&results, &cache, &budget).unwrap(), []);
+        assert_eq!(fit(&results, &cache, 0, false).unwrap().goes, []);
+        drop(user);
+        assert_eq!(collect(&results, &cache, &budget).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_budget_takes_what_was_used_least_recently_but_nothing_of_a_run_at_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let (results, cache) = (root.join("results"), root.join("cache"));
+        let run = testing::run_folder(&results, "a");
+        let mut log = super::super::EventLog::open(&run.path().join("events.jsonl")).unwrap();
+        log.append(&testing::unit_ended("mine")).unwrap();
+        let hour = Duration::from_secs(3600);
+        for (name, hours) in [
+            ("builds/mine", 9),
+            ("builds/old", 8),
+            ("boots/new", 2),
+            ("builds/fresh", 0),
+            ("work/t", 50),
+            ("trees/t.git", 90),
+        ] {
+            let path = cache.join(name);
+            fs_err::create_dir_all(&path).unwrap();
+            fs_err::write(path.join("file"), [0; 1000]).unwrap();
+            std::fs::File::open(&path).unwrap().set_modified(SystemTime::now() - hours * hour).unwrap();
+        }
+        let own = tree::folder_size(run.path()).unwrap();
+        let gone = |choice: Choice| -> Vec<String> {
+            choice.goes.iter().map(|part| part.path.strip_prefix(&cache).unwrap().to_string()).collect()
+        };
+        let lock = run.lock().unwrap();
+        let own_now = tree::folder_size(run.path()).unwrap();
+        assert!(own_now >= own);
+        let fits = |thousands: u64, dry: bool| fit(&results, &cache, own_now + thousands * 1000, dry).unwrap();
+        assert_eq!(gone(fits(5, true)), ["builds/old"]);
+        assert!(cache.join("builds/old").exists(), "a dry run removes nothing");
+        let all = fits(0, true);
+        assert_eq!(all.stays, own_now + 4000, "{all:?}");
+        assert_eq!(gone(all), ["builds/old", "boots/new"]);
+        drop(lock);
+        assert_eq!(gone(fits(2, false)), ["work/t", "builds/mine", "builds/old", "boots/new"]);
+        assert!(!cache.join("work/t").exists() && cache.join("builds/fresh").exists());
+        assert_eq!(gone(fits(0, false)), ["builds/fresh", "trees/t.git"]);
+        assert!(run.path().join("run.json").exists());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::words::Event;
+use crate::words::{Event, FormatTrouble};
 
 /// Version of the log's format.
 pub const FORMAT: u32 = 1;
@@ -22,6 +22,13 @@ struct Line {
     at: i64,
     #[serde(flatten)]
     event: Event,
+}
+
+/// As much of the first line of a process as every version has.
+#[derive(Default, serde::Deserialize)]
+struct Begin {
+    event: String,
+    format: Option<u64>,
 }
 
 impl EventLog {
@@ -66,9 +73,15 @@ impl EventLog {
 /// passed over: what they would have said was not finished.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read, or a newer program wrote to it: what it said would be passed over.
 pub fn read_events(path: &Utf8Path) -> std::io::Result<Vec<(i64, Event)>> {
     let text = String::from_utf8_lossy(&fs_err::read(path)?).into_owned();
+    for line in text.lines().filter(|line| line.contains("run-started")) {
+        let begin: Begin = serde_json::from_str(line).unwrap_or_default();
+        if begin.event == "run-started" {
+            FormatTrouble::check(path.as_str(), begin.format, FORMAT).map_err(std::io::Error::other)?;
+        }
+    }
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     Ok(lines.map(|line| (line.at, line.event)).collect())
 }

@@ -2,7 +2,6 @@
 
 use camino::Utf8Path;
 
-use super::Context;
 use super::booter::Booted;
 use super::builds::Made;
 use super::engine::TreeResult;
@@ -13,6 +12,7 @@ use super::judge;
 use super::metric_past::MetricPast;
 use super::trees::Prepared;
 use super::uncompiled;
+use super::{Context, Why};
 use crate::build;
 use crate::compare;
 use crate::known::KnownIssues;
@@ -42,8 +42,8 @@ pub struct Inputs<'a> {
     pub known: &'a KnownIssues,
     /// Whether an earlier process began it.
     pub resumed: bool,
-    /// Whether the user stopped it.
-    pub interrupted: bool,
+    /// Why the run was stopped before its end, when it was.
+    pub stopped: Option<Why>,
     /// Milliseconds that earlier processes worked on it.
     pub wall_before_ms: u64,
     /// Milliseconds that this process worked on it.
@@ -87,7 +87,7 @@ pub async fn report(inputs: &Inputs<'_>) -> Report {
     report.run.notes.extend(expired);
     let name = report.series.name.clone();
     report.metric_history = inputs.past.with(&context.folder.run, &name, &report.metrics);
-    (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.interrupted);
+    (report.verdict, report.headline) = super::verdict::verdict(&report, inputs.stopped);
     report
 }
 

@@ -1,15 +1,19 @@
 //! The verdict of a run: one word and one sentence.
 
-use crate::report::model::{Report, RunVerdict, TestTable};
+use super::Why;
+use crate::report::model::{BootRow, BuildCell, Report, RunVerdict, TestTable};
 use crate::term::text;
 use crate::words::{BootEnd, BuildOutcome, Change, Severity};
 
 /// Weighs everything in a report. Findings outweigh trouble of ours, which outweighs a clean result: what could not
 /// be answered is never called clean.
-pub fn verdict(report: &Report, interrupted: bool) -> (RunVerdict, String) {
-    if interrupted {
-        let next = format!("interrupted; `orchestrator resume {}` goes on", report.run.id);
-        return (RunVerdict::Interrupted, next);
+pub fn verdict(report: &Report, stopped: Option<Why>) -> (RunVerdict, String) {
+    let next = format!("`orchestrator resume {}` goes on", report.run.id);
+    match stopped {
+        Some(Why::User) => return (RunVerdict::Interrupted, format!("interrupted; {next}")),
+        // What fitted may speak well of the series; what did not has not been asked.
+        Some(why @ Why::Time(_)) => return (RunVerdict::Interrupted, format!("{}; {next}", unfinished(report, why))),
+        None => {}
     }
     let problems = report.findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
     if problems > 0 {
@@ -23,6 +27,21 @@ pub fn verdict(report: &Report, interrupted: bool) -> (RunVerdict, String) {
         return (RunVerdict::Infra, format!("no verdict: {first}{more}"));
     }
     (RunVerdict::Clean, clean(report))
+}
+
+/// How much was not done for want of time.
+fn unfinished(report: &Report, why: Why) -> String {
+    let reason = why.to_string();
+    let left = |cell: &&BuildCell| matches!(&cell.outcome, BuildOutcome::NotRun { reason: of } if *of == reason);
+    let builds = report.builds.iter().filter(left).count();
+    let cut = |boot: &&BootRow| matches!(&boot.end, Some(BootEnd::Infra { .. }));
+    let boots = report.boots.iter().filter(cut).count();
+    let parts = [(builds, "build"), (boots, "boot that was cut off")].into_iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, noun)| format!("{number} x {noun}")).collect();
+    match parts.is_empty() {
+        true => format!("{reason}: its last steps"),
+        false => format!("{reason}: {}, and all that depends on them", parts.join(", ")),
+    }
 }
 
 /// What was planned and got no answer through no fault of the series.
@@ -89,4 +108,30 @@ fn clean(report: &Report) -> String {
         count => format!("; {} of the base itself listed apart", text::count(count as u64, "trouble")),
     };
     format!("nothing speaks against the series: {}, {tests}{new}{base}", text::count(builds, "build"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::report::fixtures;
+
+    #[test]
+    fn what_did_not_fit_into_its_time_is_never_called_clean() {
+        let mut report = fixtures::clean();
+        let why = Why::Time(Duration::from_secs(3600));
+        assert_eq!(verdict(&report, None).0, RunVerdict::Clean);
+        let (word, text) = verdict(&report, Some(why));
+        assert_eq!(word, RunVerdict::Interrupted);
+        assert!(
+            text.starts_with("not done within the 1 h 00 min that the run had: its last steps; `orchestrator resume "),
+            "{text}"
+        );
+        report.builds[1].outcome = BuildOutcome::NotRun { reason: why.to_string() };
+        let (word, text) = verdict(&report, Some(why));
+        assert_eq!(word, RunVerdict::Interrupted);
+        assert!(text.contains("had: 1 x build, and all that depends on them; "), "{text}");
+        assert!(verdict(&report, Some(Why::User)).1.starts_with("interrupted; "));
+    }
 }

@@ -94,12 +94,21 @@ fn references(repo: &Repository, pattern: &str) -> Result<Vec<String>, git2::Err
 /// When a folder cannot be read.
 pub fn folder_size(folder: &Utf8Path) -> std::io::Result<u64> {
     let mut bytes = 0;
-    for entry in folder.read_dir_utf8()? {
-        let entry = entry?;
-        let data = entry.path().symlink_metadata()?;
+    for entry in present(folder.read_dir_utf8())?.into_iter().flatten() {
+        let Some(entry) = present(entry)? else { continue };
+        let Some(data) = present(entry.path().symlink_metadata())? else { continue };
         bytes += if data.is_dir() { folder_size(entry.path())? } else { data.len() };
     }
     Ok(bytes)
+}
+
+/// What a folder at work had this moment may be gone the next.
+fn present<T>(seen: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match seen {
+        Ok(seen) => Ok(Some(seen)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +116,15 @@ mod tests {
     use super::*;
     use crate::tree::testing::{MAKEFILE, Scratch, commit, recorder, repository};
     use crate::tree::{FetchOptions, GitRef, Source, TreeSpec, fetch, read_file};
+
+    #[test]
+    fn what_vanishes_while_it_is_looked_at_has_no_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::write(path.join("a"), "12345").unwrap();
+        assert_eq!(folder_size(path).unwrap(), 5);
+        assert_eq!(folder_size(&path.join("gone")).unwrap(), 0);
+    }
 
     #[tokio::test]
     async fn only_the_present_base_stays() {

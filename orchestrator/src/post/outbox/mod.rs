@@ -17,6 +17,8 @@
 mod courier;
 mod decide;
 mod disk;
+#[cfg(test)]
+mod format_tests;
 mod item;
 mod state;
 mod store;

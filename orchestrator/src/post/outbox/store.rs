@@ -11,6 +11,7 @@ use super::item::{Draft, FORMAT, Item, ItemId, Subject};
 use super::state::{By, Record, State};
 use crate::config::closest;
 use crate::post::failpoint::{Step, reached};
+use crate::words::FormatTrouble;
 
 /// Name of the folder in `results/`.
 const FOLDER: &str = "outbox";
@@ -221,8 +222,9 @@ impl Outbox {
         let item: Item = read(&folder.join("item.json"))?;
         let records: Records = read(&folder.join("records.json"))?;
         let broken = |file: &str, why: String| OutboxError::Broken { file: folder.join(file), why };
-        if item.format != FORMAT || records.format != FORMAT {
-            return Err(broken("item.json", format!("it is of another format than {FORMAT}")));
+        for (file, format) in [("item.json", item.format), ("records.json", records.format)] {
+            let known = FormatTrouble::check(file, Some(u64::from(format)), FORMAT);
+            known.map_err(|error| broken(file, error.to_string()))?;
         }
         if item.id.as_str() != name {
             return Err(broken("item.json", format!("it holds message {}", item.id)));
