@@ -90,3 +90,7 @@ fn clean(report: &Report) -> String {
     };
     format!("nothing speaks against the series: {}, {tests}{new}{base}", text::count(builds, "build"))
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
