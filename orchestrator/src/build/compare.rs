@@ -84,7 +84,7 @@ pub fn new_diagnostics(base: &[Diagnostic], patched: &[Diagnostic]) -> Vec<Diagn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::testing::warning;
+    use crate::words::testing::warning;
 
     #[test]
     fn shifted_lines_and_changed_numbers_are_not_new() {

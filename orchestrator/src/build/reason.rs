@@ -43,7 +43,7 @@ pub(super) fn bounded(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::testing::warning;
+    use crate::words::testing::warning;
 
     #[test]
     fn the_first_error_of_a_real_tool_is_the_reason() {

@@ -1,7 +1,8 @@
 //! Folders and command lines of the selftests.
 
 use super::*;
-use crate::build::testing::{folder, request, warning};
+use crate::build::testing::{folder, request};
+use crate::words::testing::warning;
 
 #[test]
 fn the_shadow_has_real_folders_only_where_something_is_written() {

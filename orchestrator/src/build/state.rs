@@ -164,7 +164,8 @@ fn listed(out: &Utf8Path, target: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::testing::{folder, warning};
+    use crate::build::testing::folder;
+    use crate::words::testing::warning;
 
     fn said(target: &str, diagnostics: Vec<Diagnostic>) -> Said {
         Said { targets: BTreeMap::from([(target.to_owned(), diagnostics)]), ..Said::default() }

@@ -1,8 +1,8 @@
 //! Requests and diagnostics for the tests of this room.
 
 use super::{BuildOptions, BuildRequest};
-use crate::words::testing::{diagnostic, kconfig};
-use crate::words::{Diagnostic, Kind, Level, Revision, RevisionCommit, Suite, SuiteStyle};
+use crate::words::testing::kconfig;
+use crate::words::{Kind, Revision, RevisionCommit, Suite, SuiteStyle};
 
 /// A request of kind boot with one fragment and one suite.
 pub(super) fn request() -> BuildRequest {
@@ -49,11 +49,6 @@ pub(super) fn request() -> BuildRequest {
         events: std::sync::Arc::new(|_| {}),
         cancel: Default::default(),
     }
-}
-
-/// A compiler warning.
-pub(super) fn warning(file: &str, line: u32, message: &str, option: &str) -> Diagnostic {
-    diagnostic(Level::Warning, file, line, message, Some(option))
 }
 
 /// An empty folder that vanishes with the guard.

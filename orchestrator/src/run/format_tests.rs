@@ -14,7 +14,7 @@ use crate::term::{Live, Mode, Styles};
 use crate::words::{
     Accel, Artefacts, BaseChoice, BlamedPatch, BlobMatch, BootEnd, BootRecord, BuildOutcome, BuildRecord, Clock, Cover,
     Crash, Date, Diagnostic, DroppedSymbol, Envelope, Event, Evidence, Finding, FindingKind, FunctionCount, Kind,
-    Level, MetricSamples, NotCompiled, Origin, Patch, PendingUnit, Person, PostedVersion, Posting, Prerequisite,
+    Level, MetricSamples, Node, NotCompiled, Origin, Patch, PendingUnit, Person, PostedVersion, Posting, Prerequisite,
     PrerequisiteState, Profile, ReceivedTrailer, Revision, Sample, Series, Severity, Splat, SplatKind, TestRecord,
     Tool, TreeBase, UnitKind, UnitOutcome, Upstream, Verdict,
 };
@@ -216,6 +216,7 @@ fn build() -> BuildRecord {
         sources: Some(text("sources")),
     };
     BuildRecord {
+        node: Some(Node { engine: text("slurm"), name: text("n1") }),
         key: text("k"),
         revision: Revision::Patch { number: 1, total: 2 },
         kconfig: text("hmm"),
@@ -269,6 +270,7 @@ fn boot() -> BootRecord {
         }],
     };
     BootRecord {
+        node: Some(Node { engine: text("slurm"), name: text("n1") }),
         kernel: Revision::Base,
         selftests: Revision::Base,
         kconfig: text("hmm"),

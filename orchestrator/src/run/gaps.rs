@@ -129,6 +129,15 @@ pub fn other_profiles(matrix: &[(String, Profile)], profile: Profile, chosen: bo
     })
 }
 
+/// Kconfigs that this host cannot build though the user named them: a sentence each.
+///
+/// Those of a profile are only told as gaps, since nobody has the compilers of all architectures.
+pub fn asked_for(result: &TreeResult) -> Vec<String> {
+    let Prepared::Ready { tree, .. } = &result.prepared else { return Vec::new() };
+    let said = |(kconfig, why)| format!("kconfig {kconfig} was asked for and not built on {}: {why}", tree.name);
+    not_built(result).into_iter().map(said).collect()
+}
+
 /// Kconfigs that this host cannot build, each once.
 fn not_built(result: &TreeResult) -> BTreeMap<String, String> {
     let builds = result.builds.iter().filter_map(|made| match &made.record.outcome {

@@ -340,6 +340,9 @@ fn coverage(inputs: &Inputs<'_>, judged: &[judge::Judged]) -> Coverage {
     let options = inputs.context.options();
     coverage.not_covered.extend(gaps::other_profiles(&matrix, options.profile, !options.kconfigs.is_empty()));
     coverage.unmeasured.extend(inputs.trees.iter().flat_map(gaps::unmeasured));
+    if !options.kconfigs.is_empty() {
+        coverage.untested.extend(inputs.trees.iter().flat_map(gaps::asked_for));
+    }
     for tree in inputs.trees {
         let (Some(reach), Prepared::Ready { tree, .. }) = (uncompiled::reach(tree), &tree.prepared) else { continue };
         coverage.untested.extend(reach.nothing(&tree.name));

@@ -111,27 +111,5 @@ fn clean(report: &Report) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::report::fixtures;
-
-    #[test]
-    fn what_did_not_fit_into_its_time_is_never_called_clean() {
-        let mut report = fixtures::clean();
-        let why = Why::Time(Duration::from_secs(3600));
-        assert_eq!(verdict(&report, None).0, RunVerdict::Clean);
-        let (word, text) = verdict(&report, Some(why));
-        assert_eq!(word, RunVerdict::Interrupted);
-        assert!(
-            text.starts_with("not done within the 1 h 00 min that the run had: its last steps; `orchestrator resume "),
-            "{text}"
-        );
-        report.builds[1].outcome = BuildOutcome::NotRun { reason: why.to_string() };
-        let (word, text) = verdict(&report, Some(why));
-        assert_eq!(word, RunVerdict::Interrupted);
-        assert!(text.contains("had: 1 x build, and all that depends on them; "), "{text}");
-        assert!(verdict(&report, Some(Why::User)).1.starts_with("interrupted; "));
-    }
-}
+#[path = "verdict_tests.rs"]
+mod tests;

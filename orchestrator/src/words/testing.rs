@@ -83,6 +83,11 @@ pub fn diagnostic(level: Level, file: &str, line: u32, message: &str, option: Op
     }
 }
 
+/// A warning of the compiler.
+pub fn warning(file: &str, line: u32, message: &str, option: &str) -> Diagnostic {
+    diagnostic(Level::Warning, file, line, message, Some(option))
+}
+
 /// A series with one patch for each diff.
 pub fn series(name: &str, diffs: &[&str]) -> Series {
     let patches = diffs.iter().enumerate().map(|(at, diff)| Patch {

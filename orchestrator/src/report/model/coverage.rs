@@ -21,8 +21,8 @@ pub struct Coverage {
     /// Benchmarks that were to run and gave no answer, one sentence each: with any of them there is no clean verdict.
     #[serde(default)]
     pub unmeasured: Vec<String>,
-    /// Trees on which nothing that the series changes was compiled, one sentence each: with any of them there is no
-    /// clean verdict.
+    /// Trees on which nothing that the series changes was compiled, and kconfigs that were asked for by name and could
+    /// not be built, one sentence each: with any of them there is no clean verdict.
     #[serde(default)]
     pub untested: Vec<String>,
 }
