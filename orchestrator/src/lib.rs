@@ -7,6 +7,8 @@ pub mod build;
 pub mod cli;
 pub mod compare;
 pub mod config;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod intake;
 pub mod known;
 pub mod lab;

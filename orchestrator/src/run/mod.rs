@@ -44,6 +44,8 @@ pub use context::Context;
 pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
 pub use flake_past::{FlakePast, TestsOfRun};
 pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use log::fuzz_event_line;
 pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};
 pub use options::{Options, TreeArgument};
 pub use recorder::{Unit, sink};

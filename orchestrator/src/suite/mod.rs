@@ -3,6 +3,8 @@
 //! [`ktap`] reads test output, [`log`] finds the kernel's own reports on the console, and [`judge`](judge()) turns both and the
 //! way the boot ended into verdicts.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 pub mod judge;
 pub mod ktap;
 pub mod log;
