@@ -5,12 +5,14 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test check deps deps-full deps-test build bench clean
+.PHONY: help run test test-lab check fuzz deps deps-full deps-test build bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
 	@echo 'make test       install what is missing, pass all tests, the real kernel included'
+	@echo 'make test-lab   pass those tests of the lab, too, that take long: v6 on a box, crashes of Slurm'
 	@echo 'make check      formatting, lints and the tests that need no kernel'
+	@echo 'make fuzz       fuzz every reader of what strangers write: FUZZ_SECONDS=600 each, TARGETS="ktap klog" for some'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
 	@echo 'make deps-test  the same, with the servers that only the tests talk to'
@@ -36,17 +38,33 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) test --locked --workspace
 
-# What needs a kernel, a mail server, an archive, cron or b4; each of them the real one.
+# What needs a kernel, a mail server, an archive, cron, b4, labgrid, Slurm or a box behind a BMC; each of them the real one.
 test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_lists -- --ignored
 	if scripts/has-pip; then \
-	    $(CARGO) test --locked --package orchestrator --test real_places -- --ignored; \
-	else echo 'the tests of KCIDB and b4 are left out: pip cannot install their packages'; fi
+	    $(CARGO) test --locked --package orchestrator --test real_places --test real_labgrid -- --ignored; \
+	else echo 'the tests of KCIDB, b4 and labgrid are left out: pip cannot install their packages'; fi
 	if [ -x /usr/sbin/exim4 ] && [ "$$(id -u)" = 0 ]; then \
 	    $(CARGO) test --locked --package orchestrator --test real_mail -- --ignored --test-threads=1; \
 	else echo 'the tests of mail are left out: they need root and Exim'; fi
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
+	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs
+	if scripts/has-pip; then \
+	    $(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1 b_a_panic e_one; \
+	else echo 'the tests of boxes are left out: pip cannot install their Redfish service'; fi
+
+# The whole lab: v6, a hang, a wrong kernel and a dead BMC on a box, crashes of Slurm and of its nodes. Half an hour more.
+test-lab: deps-test build
+	scripts/lab/selftest
+	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1
+
+# A short run, which is the same every time, is among the tests.
+fuzz: deps
+	scripts/fuzz $(TARGETS)
 
 bench: deps build
 	scripts/bench

@@ -21,6 +21,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     home(&root, &out);
     carry(&root, &out, &AGENT);
+    carry_arm64(&root, &out);
     carry(&root, &out, &BENCH);
     let host = std::env::var("TARGET").expect("cargo sets TARGET");
     carry(&root, &out, &Carried { target: &host, ..PLUGIN });
@@ -103,6 +104,35 @@ const AGENT: Carried = Carried {
     ..GUEST_PROGRAM
 };
 
+/// The same for arm64, which only some profiles use: it is carried where the Rust target and a linker are there.
+const AGENT_ARM64: Carried = Carried {
+    target: "aarch64-unknown-linux-gnu",
+    variable: "ORCHESTRATOR_AGENT_ARM64",
+    hint: "it needs Debian's libc6-dev-arm64-cross beside gcc-aarch64-linux-gnu",
+    ..AGENT
+};
+
+/// Linker of programs for arm64.
+const LINKER_ARM64: &str = "aarch64-linux-gnu-gcc";
+
+/// Carries the agent for arm64, or nothing where it cannot be built; the program then says so when it is needed.
+fn carry_arm64(root: &Path, out: &Path) {
+    let rustc = std::env::var_os("RUSTC").expect("cargo sets RUSTC");
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output().expect("rustc can be started");
+    let targets = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim()).join("lib/rustlib");
+    println!("cargo::rerun-if-changed={}", targets.display());
+    // A file of the C library shows that a static program can be linked, too.
+    let library = Command::new(LINKER_ARM64).arg("-print-file-name=libc.a").output();
+    let library = library.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    if targets.join(AGENT_ARM64.target).join("lib").is_dir() && Path::new(&library).is_absolute() {
+        carry(root, out, &AGENT_ARM64);
+    } else {
+        let empty = out.join(format!("carried-{}-{}", AGENT_ARM64.target, AGENT_ARM64.artefact));
+        std::fs::write(&empty, "").expect("OUT_DIR is writable");
+        println!("cargo::rustc-env={}={}", AGENT_ARM64.variable, empty.display());
+    }
+}
+
 /// The benchmark.
 const BENCH: Carried = Carried {
     package: "orchestrator-bench",
@@ -150,13 +180,14 @@ fn carry(root: &Path, out: &Path, carried: &Carried) {
         cargo.env_remove(name);
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", carried.flags);
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", LINKER_ARM64);
     match cargo.status() {
         Ok(status) if status.success() => {}
         Ok(status) => panic!("{package} could not be built ({status}); {}", carried.hint),
         Err(error) => panic!("cargo could not be started for {package}: {error}"),
     }
     // Checkouts may share a target folder; what this one carries is its own.
-    let artefact = out.join(format!("carried-{}", carried.artefact));
+    let artefact = out.join(format!("carried-{target}-{}", carried.artefact));
     let made = target_dir.join(target).join(profile).join(carried.artefact);
     std::fs::copy(&made, &artefact).unwrap_or_else(|error| panic!("{}: {error}", made.display()));
     println!("cargo::rustc-env={}={}", carried.variable, artefact.display());

@@ -1,41 +1,20 @@
-//! Fuzzing without libFuzzer: changes the committed inputs for a given time. `make fuzz` runs it where there is no
-//! nightly toolchain.
+//! Every fuzz target for libFuzzer; the variable `FUZZ_TARGET` says which. `scripts/fuzz` builds and runs it.
 
-use std::time::{Duration, Instant};
+#![no_main]
 
-use orchestrator::fuzz::driver::{Cases, corpus};
-use orchestrator::fuzz::{TARGETS, Target};
+use std::sync::OnceLock;
 
-/// Cases between two looks at the clock.
-const BATCH: usize = 64;
+use libfuzzer_sys::fuzz_target;
+use orchestrator::fuzz::TARGETS;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(name), Some(seconds), seed) = (arguments.next(), arguments.next(), arguments.next()) else {
-        for Target { name, about, .. } in TARGETS {
-            println!("{name:10} {about}");
-        }
-        return Err("usage: fuzz TARGET SECONDS [SEED]".into());
-    };
-    let target = TARGETS.into_iter().find(|target| target.name == name).ok_or("no such target")?;
-    let limit = Duration::from_secs(seconds.parse()?);
-    let seed = seed.map_or(Ok(0), |seed| seed.parse())?;
-    let inputs = corpus(&target)?.into_iter().map(|(_, input)| input).collect();
-    let start = Instant::now();
-    let mut done = 0u64;
-    let mut cases = Cases::new(inputs, seed);
-    while start.elapsed() < limit {
-        for case in cases.by_ref().take(BATCH) {
-            // Kept until it was good, because a crash may end the program.
-            let kept = std::env::temp_dir().join(format!("orchestrator-fuzz-{name}-{seed}"));
-            std::fs::write(&kept, &case)?;
-            if let Err(panic) = std::panic::catch_unwind(|| (target.run)(&case)) {
-                eprintln!("the input is kept in {}", kept.display());
-                std::panic::resume_unwind(panic);
-            }
-            done += 1;
-        }
-    }
-    println!("{name}: {done} cases in {} s, seed {seed}: nothing found", start.elapsed().as_secs());
-    Ok(())
-}
+static RUN: OnceLock<fn(&[u8])> = OnceLock::new();
+
+fuzz_target!(|data: &[u8]| {
+    let run = RUN.get_or_init(|| {
+        let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+        let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+        let target = TARGETS.iter().find(|target| target.name == name);
+        target.unwrap_or_else(|| panic!("FUZZ_TARGET is none of {}", names.join(", "))).run
+    });
+    run(data);
+});

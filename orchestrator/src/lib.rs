@@ -7,11 +7,13 @@ pub mod build;
 pub mod cli;
 pub mod compare;
 pub mod config;
+pub mod engine;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 pub mod intake;
 pub mod known;
 pub mod lab;
+pub mod moderation;
 pub mod nightly;
 pub mod post;
 pub mod process;

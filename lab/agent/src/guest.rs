@@ -10,6 +10,11 @@ use orchestrator_protocol::{Message, VERSION};
 /// `TAINT_DIE`: the kernel oopsed.
 const TAINT_DIE: u64 = 1 << 7;
 
+/// Whether the machine is ours alone: the kernel started us as its first process.
+pub fn is_init() -> bool {
+    std::process::id() == 1
+}
+
 /// Milliseconds since the kernel started.
 pub fn uptime_ms() -> u64 {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |now| Duration::from(now).as_millis() as u64)

@@ -12,6 +12,12 @@ use crate::{guest, list, program};
 /// Largest list of tests taken, in bytes.
 const LIST_LIMIT: usize = 1024 * 1024;
 
+/// Most bytes sent of a file of results.
+const RESULT_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Bytes of such a file in one frame: escaped, it may be six times as long.
+const RESULT_PIECE: usize = 8 * 1024;
+
 /// Whether the machine is still good for another test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
@@ -95,7 +101,12 @@ fn run_test(job: &Job, test: &str, round: u32, channel: &mut Channel) -> Result<
     channel.send(Message::Begin { suite: suite.clone(), test: test.to_owned(), round })?;
     // Should the test end the machine, what was said before it must have left.
     channel.drain();
-    let args: &[&str] = if test.is_empty() { &[] } else { &["-r", test] };
+    let own: Vec<&str> = job.args.iter().map(String::as_str).collect();
+    let args: &[&str] = if test.is_empty() { &own } else { &["-r", test] };
+    if let Some(result) = &job.result {
+        // What an earlier round left says nothing about this one.
+        let _ = std::fs::remove_file(result);
+    }
     let mut budget = Budget::new(job.output_limit);
     let ended = program::run(&job.program, args, deadline(job), channel, &mut |channel, line| {
         budget.push(line).map_or(Ok(()), |line| pass_on(channel, line))
@@ -105,11 +116,20 @@ fn run_test(job: &Job, test: &str, round: u32, channel: &mut Channel) -> Result<
     }
     let ended = match ended {
         Ok(ended) => ended,
+        Err(error) if job.may_be_missing && error.kind() == std::io::ErrorKind::NotFound => {
+            let (status, dropped, tainted) = (Status::Missing, 0, guest::tainted());
+            channel.send(Message::End { suite, test: test.to_owned(), round, status, dropped, tainted })?;
+            guest::say(&format!("end {} {test} round {round}", job.suite));
+            return Ok(Flow::GoOn);
+        }
         Err(error) => {
             give_up(job, &error.to_string(), channel)?;
             return Ok(Flow::Stop);
         }
     };
+    if let Some(result) = &job.result {
+        send_result(result, channel)?;
+    }
     if ended.stuck {
         guest::show_stuck_tasks();
     }
@@ -118,6 +138,37 @@ fn run_test(job: &Job, test: &str, round: u32, channel: &mut Channel) -> Result<
     channel.send(Message::End { suite, test: test.to_owned(), round, status, dropped, tainted })?;
     guest::say(&format!("end {} {test} round {round}", job.suite));
     Ok(if ended.stuck || guest::is_dead(tainted) { Flow::Stop } else { Flow::GoOn })
+}
+
+/// Sends the file that a program wrote its results into; nothing when it wrote none.
+fn send_result(path: &str, channel: &mut Channel) -> Result<()> {
+    let Ok(file) = std::fs::File::open(path) else { return Ok(()) };
+    let size = file.metadata().map_or(0, |data| data.len());
+    let mut bytes = Vec::new();
+    if let Err(error) = std::io::Read::read_to_end(&mut std::io::Read::take(file, RESULT_LIMIT), &mut bytes) {
+        guest::say(&format!("{path}: {error}"));
+        return Ok(());
+    }
+    let dropped = size.saturating_sub(RESULT_LIMIT);
+    for text in pieces(&bytes) {
+        channel.send(Message::Result { text, dropped })?;
+    }
+    Ok(())
+}
+
+/// A file in pieces that fit into frames whatever they hold.
+fn pieces(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut pieces = vec![String::new()];
+    for c in text.chars() {
+        let last = pieces.len() - 1;
+        if pieces[last].len() + c.len_utf8() > RESULT_PIECE {
+            pieces.push(c.to_string());
+        } else {
+            pieces[last].push(c);
+        }
+    }
+    pieces
 }
 
 fn pass_on(channel: &mut Channel, line: Line) -> Result<()> {
@@ -144,6 +195,15 @@ mod tests {
         assert_eq!(choose(&listed, &names("c gone a"), &[]), names("c a"));
         assert_eq!(choose(&listed, &names("c a"), &names("c")), names("a"));
         assert!(choose(&listed, &names("gone"), &[]).is_empty());
+    }
+
+    #[test]
+    fn a_file_of_results_is_sent_whole_in_pieces() {
+        let text = "ä\u{1}x".repeat(10_000);
+        let sent = pieces(text.as_bytes());
+        assert!(sent.len() > 1 && sent.iter().all(|piece| piece.len() <= RESULT_PIECE));
+        assert_eq!(sent.concat(), text);
+        assert_eq!(pieces(b""), [""]);
     }
 
     #[test]

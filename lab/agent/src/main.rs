@@ -3,6 +3,9 @@
 //! It prepares the machine, runs the programs of the plan one test at a time and says all it sees as frames on the
 //! results channel. It judges nothing. When something is wrong it says so on the console and on the channel, and
 //! powers off without `Done`: a boot without `Done` is never taken for a finished one.
+//!
+//! On a real machine it is a visitor, an ordinary program that ssh starts ([`visit`]): it speaks on its standard output,
+//! keeps a copy of what it said on stable storage, and never touches the power.
 
 mod channel;
 mod guest;
@@ -11,14 +14,18 @@ mod list;
 mod output;
 mod program;
 mod setup;
+mod visit;
 
 use channel::Channel;
+use orchestrator_protocol::console::{CONSOLE, FINISHED};
 use orchestrator_protocol::{Message, PLAN_PATH, Plan, VERSION};
 
+/// How long a machine whose console is the results channel stays up after its last words.
+const LINGER: std::time::Duration = std::time::Duration::from_secs(30);
+
 fn main() {
-    if std::process::id() != 1 {
-        eprintln!("orchestrator-agent is the init of a test machine and does nothing elsewhere");
-        std::process::exit(64);
+    if !guest::is_init() {
+        std::process::exit(visit::main(&std::env::args().skip(1).collect::<Vec<_>>()));
     }
     std::panic::set_hook(Box::new(|panic| {
         guest::say(&format!("the agent failed: {panic}"));
@@ -35,14 +42,27 @@ fn main() {
 /// The error is one sentence for the console; where the channel is open it was said there, too.
 fn run() -> Result<(), String> {
     let mounts = setup::mounts();
-    let plan = read_plan()?;
-    let mut channel = Channel::open(&plan.results).map_err(|error| format!("results tty {}: {error}", plan.results))?;
-    let result = work(&plan, mounts, &mut channel);
-    channel.drain();
-    result.map_err(|error| format!("results tty {}: {error}", plan.results))
+    let plan = read_plan(PLAN_PATH)?;
+    let named = |error: std::io::Error| format!("results tty {}: {error}", plan.results);
+    let result = Channel::open(&plan.results).map_err(named).and_then(|mut channel| {
+        let result = work(&plan, mounts, &mut channel);
+        channel.drain();
+        result.map(drop).map_err(named)
+    });
+    if plan.results == CONSOLE {
+        if let Err(error) = &result {
+            guest::say(error);
+        }
+        // Who records the console waits for these words, and is to see them before the machine starts anew.
+        guest::say(FINISHED.trim_start_matches("orchestrator: "));
+        std::thread::sleep(LINGER);
+        return Ok(());
+    }
+    result
 }
 
-fn work(plan: &Plan, mounts: Vec<Message>, channel: &mut Channel) -> std::io::Result<()> {
+/// Whether everything was done. The error is one of the channel.
+fn work(plan: &Plan, mounts: Vec<Message>, channel: &mut Channel) -> std::io::Result<bool> {
     channel.send(guest::hello())?;
     let mut ready = true;
     for message in mounts {
@@ -54,18 +74,19 @@ fn work(plan: &Plan, mounts: Vec<Message>, channel: &mut Channel) -> std::io::Re
         ready &= report(channel, message)?;
         if !ready {
             guest::say("the machine could not be prepared; no test runs");
-            return Ok(());
+            return Ok(false);
         }
     }
     if jobs::run(&plan.jobs, channel)? == jobs::Flow::Stop {
-        return Ok(());
+        return Ok(false);
     }
     if plan.unload {
         for module in plan.modules.iter().rev() {
             channel.send(setup::unload(module))?;
         }
     }
-    channel.send(Message::Done)
+    channel.send(Message::Done)?;
+    Ok(true)
 }
 
 /// Sends a set-up step; false when it spoils the results.
@@ -79,9 +100,9 @@ fn report(channel: &mut Channel, message: Message) -> std::io::Result<bool> {
     Ok(good)
 }
 
-fn read_plan() -> Result<Plan, String> {
-    let text = std::fs::read(PLAN_PATH).map_err(|error| format!("{PLAN_PATH}: {error}"))?;
-    parse_plan(&text).map_err(|error| format!("{PLAN_PATH}: {error}"))
+fn read_plan(path: &str) -> Result<Plan, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+    parse_plan(&text).map_err(|error| format!("{path}: {error}"))
 }
 
 /// The version is looked at first: a plan of another one need not have the same shape.
@@ -110,7 +131,7 @@ mod tests {
     #[test]
     fn an_empty_plan_is_a_plan() {
         let text =
-            br#"{"version":1,"results":"/dev/ttyS1","modules":[],"unload":false,"nodes":[],"settings":[],"jobs":[]}"#;
+            br#"{"version":2,"results":"/dev/ttyS1","modules":[],"unload":false,"nodes":[],"settings":[],"jobs":[]}"#;
         assert_eq!(parse_plan(text).unwrap().results, "/dev/ttyS1");
     }
 }

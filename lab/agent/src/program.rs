@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use orchestrator_protocol::Status;
 
 use crate::channel::Channel;
+use crate::guest;
 use crate::output::{Line, Lines};
 
 /// How long a killed process may take to go away before it counts as stuck in the kernel.
@@ -26,6 +27,9 @@ const TICK: u16 = 50;
 
 /// Most bytes read from a stream at a time.
 const CHUNK: usize = 64 * 1024;
+
+/// Where programs find others; a guest has no more than `/bin`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Takes the lines of a program as they come.
 pub type OnLine<'a> = &'a mut dyn FnMut(&mut Channel, Line) -> Result<()>;
@@ -53,7 +57,7 @@ pub fn run(
 ) -> Result<std::result::Result<Ended, Error>> {
     let mut command = Command::new(program);
     command.args(args).env_clear();
-    command.env("PATH", "/bin").env("HOME", "/").env("TMPDIR", "/tmp");
+    command.env("PATH", PATH).env("HOME", "/").env("TMPDIR", "/tmp");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Nothing may run between fork and exec: for that, the standard library wants a Unix socket, and the smallest
     // kernels have no network.
@@ -167,11 +171,49 @@ fn clean_up(leader: Pid, channel: &mut Channel) -> Result<bool> {
     }
 }
 
-/// Kills every process of the machine but init. A test of this code is not init and reaches only the group.
+/// As init, kills every other process of the machine. A visitor kills the group and all that descends from itself:
+/// orphans come to it, too.
 fn kill_all(leader: Pid) {
-    let target = if cfg!(test) { Pid::from_raw(-leader.as_raw()) } else { Pid::from_raw(-1) };
-    // There being none is what is wanted.
-    let _ = kill(target, Signal::SIGKILL);
+    if guest::is_init() {
+        // There being none is what is wanted, here and below.
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        return;
+    }
+    let _ = kill(Pid::from_raw(-leader.as_raw()), Signal::SIGKILL);
+    kill_descendants();
+}
+
+/// Kills every process that descends from this one.
+pub fn kill_descendants() {
+    let own = std::process::id();
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        parents.extend(parent(&stat).map(|parent| (pid, parent)));
+    }
+    for pid in descendants(own, &parents) {
+        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+    }
+}
+
+/// The parent in `/proc/PID/stat`; the name before it may hold anything.
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// All below `root` in (process, parent).
+fn descendants(root: u32, parents: &[(u32, u32)]) -> Vec<u32> {
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        let children = parents.iter().filter(|(pid, of)| *of == parent && !found.contains(pid));
+        let children: Vec<u32> = children.map(|(pid, _)| *pid).collect();
+        found.extend(children);
+        at += 1;
+    }
+    found.remove(0);
+    found
 }
 
 #[cfg(test)]
@@ -186,6 +228,13 @@ mod tests {
             Ok(())
         });
         (ended.unwrap().unwrap(), lines)
+    }
+
+    #[test]
+    fn descendants_are_children_and_theirs() {
+        assert_eq!(descendants(2, &[(3, 2), (4, 3), (5, 1), (6, 4)]), [3, 4, 6]);
+        assert_eq!(parent("7 (a) b) S 42 7 7"), Some(42));
+        assert_eq!(parent("nonsense"), None);
     }
 
     // One test, because all children of the process are reaped by whoever waits.

@@ -25,17 +25,32 @@ const MOUNTS: [(&str, &str, &str, bool); 6] = [
 /// Mounts the kernel's file systems, and keeps dead tests from filling `/tmp` with cores.
 pub fn mounts() -> Vec<Message> {
     let cores = step("no core files".to_owned(), setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(Error::from), false);
-    let mounts = MOUNTS.iter().map(|&(kind, target, options, fatal)| {
-        let result = std::fs::create_dir_all(target).and_then(|()| {
-            match mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options)) {
-                // The kernel may have mounted devtmpfs itself.
-                Ok(()) | Err(Errno::EBUSY) => Ok(()),
-                Err(error) => Err(error.into()),
-            }
-        });
-        step(format!("mount {kind} on {target}"), result, fatal)
+    std::iter::once(cores).chain(MOUNTS.iter().map(mount_one)).collect()
+}
+
+/// Mounts what a running system lacks. What is there stays as it is.
+pub fn missing_mounts() -> Vec<Message> {
+    let mounted = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let has = |target: &str| mounted.lines().any(|line| line.split(' ').nth(1) == Some(target));
+    let lacks = |target: &str| match target {
+        "/dev" => !std::path::Path::new("/dev/null").exists(),
+        "/tmp" => !std::path::Path::new("/tmp").is_dir(),
+        other => !has(other),
+    };
+    let cores = step("no core files".to_owned(), setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(Error::from), false);
+    let missing = MOUNTS.iter().filter(|(_, target, _, _)| lacks(target)).map(mount_one);
+    std::iter::once(cores).chain(missing).collect()
+}
+
+fn mount_one(&(kind, target, options, fatal): &(&str, &str, &str, bool)) -> Message {
+    let result = std::fs::create_dir_all(target).and_then(|()| {
+        match mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options)) {
+            // The kernel may have mounted devtmpfs itself.
+            Ok(()) | Err(Errno::EBUSY) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     });
-    std::iter::once(cores).chain(mounts).collect()
+    step(format!("mount {kind} on {target}"), result, fatal)
 }
 
 /// Everything the plan wants prepared, done as the iterator is drawn.

@@ -3,10 +3,12 @@
 //! The orchestrator puts a [`Plan`] as JSON into the initramfs (`/orchestrator/plan.json`). The agent answers on the
 //! results channel with one [`Frame`] per line as JSON. Nothing flows the other way, so a guest needs no input.
 
+pub mod console;
+
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides refuse another.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Where the plan lies inside the machine.
 pub const PLAN_PATH: &str = "/orchestrator/plan.json";
@@ -16,7 +18,7 @@ pub const PLAN_PATH: &str = "/orchestrator/plan.json";
 pub struct Plan {
     /// [`VERSION`].
     pub version: u32,
-    /// Device of the results channel, e.g. `/dev/ttyS1`.
+    /// Device of the results channel, e.g. `/dev/ttyS1`; [`console::CONSOLE`] for the kernel's own console.
     pub results: String,
     /// Module files to load first, in order.
     pub modules: Vec<Module>,
@@ -92,6 +94,15 @@ pub struct Job {
     pub suite: String,
     /// Absolute path in the initramfs.
     pub program: String,
+    /// Its arguments, when it runs whole.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Absolute path of a file that it writes its results into; sent after its end.
+    #[serde(default)]
+    pub result: Option<String>,
+    /// Without the program the suite does not run, and nothing is wrong with the machine.
+    #[serde(default)]
+    pub may_be_missing: bool,
     /// How to run it.
     pub style: Style,
     /// Run only these tests (names as the program gives them), in this order; all when empty.
@@ -128,6 +139,8 @@ pub enum Status {
     Signal(i32),
     /// It overran [`Job::test_deadline`]; it may still exist, unkillable.
     Deadline,
+    /// There is no such program, and [`Job::may_be_missing`] allows that.
+    Missing,
 }
 
 /// What the agent says.
@@ -180,6 +193,13 @@ pub enum Message {
         err: bool,
         /// The line, invalid UTF-8 replaced.
         text: String,
+    },
+    /// A piece of the file of [`Job::result`], in order, after the program's end and before `End`.
+    Result {
+        /// The piece, invalid UTF-8 replaced.
+        text: String,
+        /// Bytes of the file beyond what is sent; they are dropped.
+        dropped: u64,
     },
     /// The test ended.
     End {

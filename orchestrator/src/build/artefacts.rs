@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
-use super::image::{hash_loaded, load_order, module_depends};
+use super::image::{build_id, hash_loaded, load_order, module_depends};
 use super::make::image;
-use crate::words::{Artefacts, Kind};
+use crate::words::{Artefacts, Kconfig, Kind};
 
 /// Copies image and modules from `out` to `staging` and hashes what is loaded.
 ///
 /// # Errors
 /// When a file is missing or unreadable after a make that was complete; one line.
-pub(super) fn collect(out: &Utf8Path, staging: &Utf8Path, kind: Kind, arch: &str) -> Result<Artefacts, String> {
+pub(super) fn collect(out: &Utf8Path, staging: &Utf8Path, kconfig: &Kconfig) -> Result<Artefacts, String> {
+    let kind = kconfig.kind;
     let mut artefacts = Artefacts::default();
     let io = |error: std::io::Error| error.to_string();
     match kind {
@@ -22,8 +23,9 @@ pub(super) fn collect(out: &Utf8Path, staging: &Utf8Path, kind: Kind, arch: &str
     let mut hasher = blake3::Hasher::new();
     let vmlinux = fs_err::read(out.join("vmlinux")).map_err(io)?;
     hash_loaded(&mut hasher, &vmlinux).map_err(|error| format!("vmlinux: {error}"))?;
+    artefacts.build_id = build_id(&vmlinux).map_err(|error| format!("vmlinux: {error}"))?;
     if kind == Kind::Boot {
-        let (_, file) = image(arch);
+        let (_, file) = image(kconfig);
         let name = Utf8Path::new(file).file_name().unwrap_or(file);
         fs_err::copy(out.join(file), staging.join(name)).map_err(io)?;
         if name != "vmlinux" {

@@ -68,6 +68,29 @@ fn blank_build_id(data: &mut [u8]) {
     }
 }
 
+/// The GNU build id of a kernel in hex, which the running kernel tells in `/sys/kernel/notes`; `None` when it has none.
+///
+/// # Errors
+/// When it is no ELF file; one line.
+pub fn build_id(bytes: &[u8]) -> Result<Option<String>, String> {
+    let file = object::File::parse(bytes).map_err(|error| error.to_string())?;
+    // A kernel has all its notes in one section.
+    let section = [".notes", ".note.gnu.build-id"].iter().find_map(|name| file.section_by_name(name));
+    let Some(section) = section else { return Ok(None) };
+    let data = section.data().map_err(|error| error.to_string())?;
+    let word = |at: usize| data.get(at..at + 4).map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")));
+    let mut at = 0;
+    while let (Some(name), Some(desc), Some(kind)) = (word(at), word(at + 4), word(at + 8)) {
+        let start = at + 12 + (name as usize).next_multiple_of(4);
+        let Some(id) = data.get(start..start + desc as usize) else { break };
+        if kind == NT_GNU_BUILD_ID && data[at + 12..].starts_with(b"GNU\0") {
+            return Ok(Some(id.iter().map(|byte| format!("{byte:02x}")).collect()));
+        }
+        at = start + (desc as usize).next_multiple_of(4);
+    }
+    Ok(None)
+}
+
 /// Names (`test_hmm`) a module depends on, from the `depends=` entry of its `.modinfo`.
 ///
 /// # Errors
@@ -139,6 +162,9 @@ mod tests {
         let mut hasher = blake3::Hasher::new();
         hash_loaded(&mut hasher, &program).unwrap();
         assert!(hash_loaded(&mut hasher, b"no ELF file at all, but long enough to be one").is_err());
+        let id = build_id(&program).unwrap().unwrap_or_default();
+        assert!(id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        assert!(build_id(b"no ELF file at all, but long enough to be one").is_err());
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::BuildRequest;
-use crate::words::Kind;
+use crate::words::{BootImage, Kind};
 
 /// Raised whenever this room builds or reads something differently, so that old results are not taken for new ones.
 const FORMAT: u32 = 2;
 
-/// What goes into the key. The kconfig's name, purpose, profile and boot are not in it: they do not change what is
-/// built.
+/// What goes into the key. The kconfig's name, purpose, profile and boot are not in it, but for the image: they do not
+/// change what is built.
 #[derive(Serialize)]
 struct Inputs<'a> {
     format: u32,
@@ -25,6 +25,8 @@ struct Inputs<'a> {
     cross_compile: &'a str,
     compiler: &'a str,
     make: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<BootImage>,
     selftests: Vec<String>,
     touched: std::collections::BTreeSet<&'a str>,
 }
@@ -52,6 +54,7 @@ pub fn key(request: &BuildRequest, toolchain: &str) -> String {
         cross_compile: &kconfig.cross_compile,
         compiler: toolchain,
         make: request.extra_make(),
+        image: kconfig.boot.as_ref().and_then(|boot| boot.image),
         selftests: request.selftests(),
         touched: reach.iter().map(String::as_str).collect(),
     };
@@ -64,6 +67,7 @@ pub fn key(request: &BuildRequest, toolchain: &str) -> String {
 mod tests {
     use super::*;
     use crate::build::testing::request;
+    use crate::words::BootSpec;
 
     #[test]
     fn the_key_ignores_what_does_not_change_the_result() {
@@ -83,10 +87,13 @@ mod tests {
     #[test]
     fn the_key_depends_on_everything_that_does() {
         type Change = (&'static str, fn(&mut BuildRequest));
-        let changes: [Change; 14] = [
+        let changes: [Change; 15] = [
             ("source", |r| r.revision.tree = "e".repeat(40)),
             ("fragment", |r| r.kconfig.fragments[0].text.push_str("CONFIG_X=y\n")),
             ("base", |r| r.kconfig.base = "allnoconfig".into()),
+            ("image", |r| {
+                r.kconfig.boot = Some(BootSpec { image: Some(BootImage::BzImage), ..BootSpec::default() });
+            }),
             ("seed", |r| r.kconfig.seed = Some(7)),
             ("arch", |r| r.kconfig.arch = "arm64".into()),
             ("cross", |r| r.kconfig.cross_compile = "aarch64-linux-gnu-".into()),

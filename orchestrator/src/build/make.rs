@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use super::BuildRequest;
-use crate::words::{Fragment, Kconfig, Kind};
+use crate::words::{BootImage, Fragment, Kconfig, Kind};
 
 /// What a built kernel must not depend on: who built it, where and when.
 pub(super) const FIXED_ENV: [(&str, &str); 4] = [
@@ -46,11 +46,12 @@ pub(super) fn arguments(request: &BuildRequest, out: &Utf8Path, goals: &[String]
 }
 
 /// What to make for a kind link or boot, given the `.config`.
-pub(super) fn goals(kind: Kind, arch: &str, config: &str) -> Vec<String> {
+pub(super) fn goals(kconfig: &Kconfig, config: &str) -> Vec<String> {
+    let kind = kconfig.kind;
     let mut goals = match kind {
         Kind::Compile => return Vec::new(),
         Kind::Link => vec!["vmlinux"],
-        Kind::Boot => vec![image(arch).0],
+        Kind::Boot => vec![image(kconfig).0],
     };
     if kind == Kind::Boot && config.lines().any(|line| line.starts_with("CONFIG_") && line.ends_with("=m")) {
         goals.push("modules");
@@ -58,9 +59,12 @@ pub(super) fn goals(kind: Kind, arch: &str, config: &str) -> Vec<String> {
     goals.into_iter().map(str::to_owned).collect()
 }
 
-/// The make target of the bootable image of an architecture, and the file it makes, relative to `O=`.
-pub(super) fn image(arch: &str) -> (&'static str, &'static str) {
-    match arch {
+/// The make target of the bootable image of a kconfig, and the file it makes, relative to `O=`.
+pub(super) fn image(kconfig: &Kconfig) -> (&'static str, &'static str) {
+    if let Some(BootImage::BzImage) = kconfig.boot.as_ref().and_then(|boot| boot.image) {
+        return ("bzImage", "arch/x86/boot/bzImage");
+    }
+    match kconfig.arch.as_str() {
         "arm64" => ("Image", "arch/arm64/boot/Image"),
         "riscv" => ("Image", "arch/riscv/boot/Image"),
         // PVH on x86_64, and the ELF image that QEMU takes on powerpc.
@@ -82,6 +86,7 @@ pub(super) fn source_arch(arch: &str) -> &str {
 mod tests {
     use super::*;
     use crate::build::testing::request;
+    use crate::words::BootSpec;
 
     #[test]
     fn arguments_of_a_cross_build() {
@@ -106,9 +111,14 @@ mod tests {
 
     #[test]
     fn goals_of_each_kind() {
-        assert_eq!(goals(Kind::Link, "x86_64", "CONFIG_TEST_HMM=m\n"), ["vmlinux"]);
-        assert_eq!(goals(Kind::Boot, "x86_64", "CONFIG_TEST_HMM=y\n# CONFIG_X=m\n"), ["vmlinux"]);
-        assert_eq!(goals(Kind::Boot, "x86_64", "CONFIG_TEST_HMM=m\n"), ["vmlinux", "modules"]);
-        assert_eq!(goals(Kind::Boot, "arm64", ""), ["Image"]);
+        let kconfig = |kind, arch: &str, image| {
+            let boot = BootSpec { image, ..BootSpec::default() };
+            Kconfig { kind, arch: arch.into(), boot: Some(boot), ..request().kconfig }
+        };
+        assert_eq!(goals(&kconfig(Kind::Link, "x86_64", None), "CONFIG_TEST_HMM=m\n"), ["vmlinux"]);
+        assert_eq!(goals(&kconfig(Kind::Boot, "x86_64", None), "CONFIG_TEST_HMM=y\n# CONFIG_X=m\n"), ["vmlinux"]);
+        assert_eq!(goals(&kconfig(Kind::Boot, "x86_64", None), "CONFIG_TEST_HMM=m\n"), ["vmlinux", "modules"]);
+        assert_eq!(goals(&kconfig(Kind::Boot, "arm64", None), ""), ["Image"]);
+        assert_eq!(goals(&kconfig(Kind::Boot, "x86_64", Some(BootImage::BzImage)), ""), ["bzImage"]);
     }
 }

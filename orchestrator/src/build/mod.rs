@@ -9,6 +9,9 @@ mod changes;
 mod compare;
 mod compile;
 mod diagnostics;
+mod escapes;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod image;
 mod kconfig;
 mod key;
@@ -33,6 +36,7 @@ mod trouble;
 mod work;
 
 pub use compare::{DiagnosticSignature, new_diagnostics, signature, without_numbers};
+pub use image::build_id;
 pub use key::key;
 pub use matrix::{Compiler, MatrixEntry, MatrixFile, matrix, parse_matrix};
 pub use request::{BuildOptions, BuildRequest};

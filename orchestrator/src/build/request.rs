@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::words::{EventSink, Kconfig, RevisionCommit, Suite};
 
 /// Options of a run that hold for all its builds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BuildOptions {
     /// Extra compiler warnings (`W=1`).
     pub w1: bool,

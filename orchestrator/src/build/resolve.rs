@@ -5,7 +5,7 @@ use super::changes::{affects_kconfig, changed_paths};
 use super::kconfig::{Kconfigs, check, explain, merge};
 use super::make::{arguments, own_fragment, source_arch};
 use super::reason;
-use super::session::{Job, Session};
+use super::session::{CONFIGURING, Job, Session};
 use super::state::{Resolved, State};
 use crate::words::{Diagnostic, Level, Tool};
 
@@ -93,7 +93,7 @@ async fn configure(
     let job = Job {
         arguments: arguments(request, &request.out, &[target.to_owned()]),
         env,
-        about: "configuring",
+        about: CONFIGURING,
         ..Job::default()
     };
     let made = session.make(&job).await.map_err(Unresolved::Infra)?;

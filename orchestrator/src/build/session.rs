@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::BuildRequest;
 use super::diagnostics::{Reader, Said};
+use super::escapes;
 use super::make::FIXED_ENV;
 use super::trouble::trouble;
 use crate::process::{Command, End, ProcessError, Sandbox, SandboxProbe, Stream};
@@ -14,6 +15,17 @@ use crate::words::Event;
 /// After this many targets failed make is stopped: they have one cause, and the rest would only repeat it.
 const FAILURE_LIMIT: usize = 100;
 
+/// Longest that one call may take: no honest build of a kernel does, and a Makefile that waits for ever must end.
+const DEADLINE: Duration = Duration::from_secs(12 * 3600);
+/// The same for a program that only reads or configures.
+const SHORT_DEADLINE: Duration = Duration::from_secs(3600);
+/// Most bytes that one call may say. All warnings of an allmodconfig with `W=1` are a tenth of it.
+const OUTPUT_LIMIT: u64 = 256 * 1024 * 1024;
+/// Free bytes of the disk below which a call is stopped, so that nothing else on the host fails for want of them.
+const DISK_FLOOR: u64 = 1 << 30;
+/// How often the disk is looked at.
+const DISK_PERIOD: Duration = Duration::from_secs(1);
+
 /// Runs a program with both streams in one.
 const PLAIN: &str = "exec \"$@\" 2>&1";
 
@@ -21,6 +33,9 @@ const PLAIN: &str = "exec \"$@\" 2>&1";
 /// accounted to us. When the sandbox goes, everything in it goes, so that the shell need not make way for the program.
 const CONFINED: &str = "\"$@\" 2>&1; code=$?; printf 'CPU time: '; times; exit $code";
 const CPU_LINE: &str = "CPU time: ";
+
+/// What is said of a call that configures.
+pub(super) const CONFIGURING: &str = "configuring";
 
 /// One call of make, or of another program that speaks like a build.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +132,8 @@ impl<'a> Session<'a> {
                 ..Sandbox::default()
             });
         }
+        let deadline = if job.about == CONFIGURING { SHORT_DEADLINE } else { DEADLINE };
+        command = command.deadline(deadline);
         self.progress(0, job.total, job.about);
         let root = job.root.as_ref().unwrap_or(&self.request.source);
         let mut reader = Reader::new(root, &self.out, &job.base);
@@ -125,7 +142,17 @@ impl<'a> Session<'a> {
         let stop = self.request.cancel.child_token();
         let mut cpu = Duration::ZERO;
         let mut ended = false;
+        let mut said = 0u64;
+        let mut flood = false;
         let on_line = |_: Stream, line: &str| {
+            said += line.len() as u64 + 1;
+            if said > OUTPUT_LIMIT && !flood {
+                flood = true;
+                stop.cancel();
+            }
+            if flood {
+                return;
+            }
             let spent = line.strip_prefix(CPU_LINE);
             if ended || spent.is_some() {
                 ended = true;
@@ -146,13 +173,32 @@ impl<'a> Session<'a> {
                 line.trim().clone_into(&mut last_line);
             }
         };
-        let exit = match command.run(&stop, on_line).await {
+        let disk = DiskWatch::start(&self.out, DISK_FLOOR, DISK_PERIOD, stop.clone());
+        let ran = command.run(&stop, on_line).await;
+        let full = disk.end().await;
+        // No process of the build is left, and nothing of its folder was used yet.
+        let escapes = escapes::sweep(&self.out, &self.request.source).map_err(|error| error.to_string())?;
+        let exit = match ran {
             Ok(exit) => exit,
             Err(error @ ProcessError::NotFound { .. }) => return Err(format!("{error}: run `make deps`")),
             Err(error @ ProcessError::Io { .. }) => return Err(error.to_string()),
         };
         self.cpu += exit.cpu.max(cpu);
         self.stopped |= exit.end == End::Cancelled;
+        if let Some(free) = full.filter(|_| exit.end == End::Cancelled && !self.request.cancel.is_cancelled()) {
+            return Err(format!(
+                "the disk is nearly full ({} MiB left): the build was stopped; free some space, or the series fills it",
+                free >> 20
+            ));
+        }
+        if flood && exit.end == End::Cancelled {
+            last_line = format!("stopped: it said more than {} MiB", OUTPUT_LIMIT >> 20);
+        }
+        if let Some(first) = escapes.first() {
+            self.stopped = true;
+            let (count, rest) = (escapes.len(), "it would have led the orchestrator to read or write elsewhere");
+            return Err(format!("the build left {first} ({count} in all); removed, {rest}"));
+        }
         let made = |complete| Made { said: reader.finish(), complete, last_line };
         match (exit.end, bad_luck) {
             (End::Code(0), _) => Ok(made(true)),
@@ -161,7 +207,7 @@ impl<'a> Session<'a> {
             (End::Code(137), None) => Err("make was killed (signal 9), most likely for want of memory".to_owned()),
             (End::Code(_) | End::Cancelled, _) => Ok(made(false)),
             (End::Signal(signal), _) => Err(format!("make was killed (signal {signal})")),
-            (End::Deadline, _) => Err("make overran its deadline".to_owned()),
+            (End::Deadline, _) => Err(format!("make overran its deadline of {} hours", deadline.as_secs() / 3600)),
         }
     }
 
@@ -171,6 +217,7 @@ impl<'a> Session<'a> {
     /// When it fails; one line.
     pub async fn output(&mut self, program: &str, arguments: &[String], stdin: Vec<u8>) -> Result<String, String> {
         let mut command = Command::new(program, &self.out).args(arguments.iter().cloned()).stdin(stdin);
+        command = command.deadline(SHORT_DEADLINE);
         if self.sandbox.is_ok() {
             let readable = vec![self.request.source.clone(), self.out.clone()];
             command = command.sandbox(Sandbox { readable, ..Sandbox::default() });
@@ -185,6 +232,39 @@ impl<'a> Session<'a> {
             total,
             message: message.to_owned(),
         });
+    }
+}
+
+/// Stops a call when it fills the disk.
+struct DiskWatch {
+    task: tokio::task::JoinHandle<u64>,
+}
+
+impl DiskWatch {
+    /// Looks at the disk of `folder` every `period` and cancels `stop` when less than `floor` bytes are free.
+    fn start(folder: &Utf8Path, floor: u64, period: Duration, stop: tokio_util::sync::CancellationToken) -> Self {
+        let folder = folder.to_owned();
+        DiskWatch {
+            task: tokio::spawn(async move {
+                let mut ticks = tokio::time::interval(period);
+                loop {
+                    ticks.tick().await;
+                    // A folder that cannot be asked is the build's trouble, which it will name itself.
+                    let free = nix::sys::statvfs::statvfs(folder.as_std_path())
+                        .map_or(u64::MAX, |disk| disk.blocks_available() * disk.fragment_size());
+                    if free < floor {
+                        stop.cancel();
+                        return free;
+                    }
+                }
+            }),
+        }
+    }
+
+    /// The free bytes that were too few, when they were.
+    async fn end(self) -> Option<u64> {
+        self.task.abort();
+        self.task.await.ok()
     }
 }
 
@@ -207,6 +287,17 @@ pub(super) fn append(log: &Utf8Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_fills_stops_the_call_and_one_with_room_does_not() {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let watch = DiskWatch::start("/".into(), u64::MAX, Duration::from_millis(1), stop.clone());
+        stop.cancelled().await;
+        assert!(watch.end().await.is_some());
+        let stop = tokio_util::sync::CancellationToken::new();
+        let watch = DiskWatch::start("/".into(), 0, Duration::from_millis(1), stop.clone());
+        assert_eq!((watch.end().await, stop.is_cancelled()), (None, false));
+    }
 
     #[test]
     fn cpu_times_of_the_shell_add_up() {

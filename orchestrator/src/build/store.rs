@@ -54,16 +54,22 @@ pub(super) fn is_final(outcome: &BuildOutcome) -> bool {
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord) -> std::io::Result<()> {
+pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord, fresh: bool) -> std::io::Result<()> {
+    if !fresh && lookup(cache, &record.key).is_some() {
+        // Made by another process meanwhile; same key, same content. Somebody may read it already.
+        return fs_err::remove_dir_all(staging);
+    }
     let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::other)?;
     let partial = staging.join("record.json.partial");
     fs_err::write(&partial, text)?;
     fs_err::rename(&partial, staging.join(RECORD))?;
     let place = folder(cache, &record.key);
     if place.exists() {
-        // Either unreadable (else nothing would have been built) or made by another process meanwhile; same key,
-        // same content.
-        fs_err::remove_dir_all(&place)?;
+        // Unreadable, or not wanted any more. Away in one step, so that a reader finds one of the two.
+        let old = place.with_file_name(format!("{}-old", staging.file_name().unwrap_or(".old")));
+        fs_err::rename(&place, &old)?;
+        fs_err::rename(staging, &place)?;
+        return fs_err::remove_dir_all(old);
     }
     fs_err::rename(staging, &place)
 }
@@ -86,14 +92,14 @@ mod tests {
         let staging = cache.join("builds/.staging");
         fs_err::create_dir_all(&staging).unwrap();
         fs_err::write(staging.join("vmlinux"), "x").unwrap();
-        publish(&cache, &staging, &record("k1")).unwrap();
+        publish(&cache, &staging, &record("k1"), false).unwrap();
         let found = lookup(&cache, "k1").unwrap();
         assert_eq!(found.artefacts.dir, folder(&cache, "k1"));
         assert!(found.artefacts.dir.join("vmlinux").is_file());
         assert!(!staging.exists());
         let older = BuildRecord { artefacts: Artefacts::default(), ..record("k2") };
         fs_err::create_dir_all(&staging).unwrap();
-        publish(&cache, &staging, &older).unwrap();
+        publish(&cache, &staging, &older, false).unwrap();
         assert_eq!(lookup(&cache, "k2"), None, "it does not say what it was made of");
     }
 
@@ -107,7 +113,7 @@ mod tests {
         assert_eq!(lookup(&cache, "k1"), None, "cut off");
         let staging = cache.join("builds/.staging");
         fs_err::create_dir_all(&staging).unwrap();
-        publish(&cache, &staging, &record("k1")).unwrap();
+        publish(&cache, &staging, &record("k1"), false).unwrap();
         assert!(lookup(&cache, "k1").is_some());
     }
 

@@ -12,7 +12,9 @@ use super::resolve::{Unresolved, dropped_diagnostics, resolve};
 use super::selftests::selftests;
 use super::session::{Job, Made, Session};
 use super::state::{Found, State};
-use super::{BuildRequest, ToolchainError, artefacts, compile, key, lookup, relabel, sources, store, toolchain};
+use super::{
+    BuildRequest, ToolchainError, artefacts, compile, escapes, key, lookup, relabel, sources, store, toolchain,
+};
 use crate::words::{BuildOutcome, BuildRecord, Kind, Level, NotCompiled};
 
 /// Makes what `request` asks for, or finds it in the cache.
@@ -35,7 +37,7 @@ pub async fn build(request: &BuildRequest) -> BuildRecord {
     if let Some(record) = lookup(&request.cache, &key).filter(|_| !request.fresh) {
         return relabel(record, request.revision.revision, &request.kconfig);
     }
-    let staging = request.cache.join("builds").join(format!(".making-{key}"));
+    let staging = request.cache.join("builds").join(format!(".making-{key}-{}", place(&request.out)));
     let mut record = blank(request, &tools, key);
     let result = make_all(request, &staging, &mut record).await;
     if let Err(reason) = result {
@@ -44,7 +46,7 @@ pub async fn build(request: &BuildRequest) -> BuildRecord {
     record.wall_ms = milliseconds(start.elapsed());
     let kept = if store::is_final(&record.outcome) {
         record.artefacts.dir = store::folder(&request.cache, &record.key);
-        store::publish(&request.cache, &staging, &record)
+        store::publish(&request.cache, &staging, &record, request.fresh)
     } else {
         record.artefacts.dir = request.cache.join("builds").join(format!("{}.infra", record.key));
         replace(&staging, &record.artefacts.dir)
@@ -67,6 +69,9 @@ fn blank(request: &BuildRequest, tools: &str, key: String) -> BuildRecord {
 async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut BuildRecord) -> Result<(), String> {
     let io = |error: std::io::Error| error.to_string();
     let _lock = lock(request, &request.out).await?;
+    // A build that was killed had nobody to look behind it.
+    let escapes = escapes::sweep(&request.out, &request.source).map_err(io)?;
+    record.notes.extend(escapes.iter().map(|what| format!("an earlier build left {what}; removed")));
     // Before the staging folder is emptied: it may hold the log of the build that was stopped here.
     let (mut state, found) = State::open(&request.out, &identity(request, &record.toolchain)).map_err(io)?;
     if staging.exists() {
@@ -97,7 +102,7 @@ async fn make_all(request: &BuildRequest, staging: &Utf8Path, record: &mut Build
     }
     if record.outcome == BuildOutcome::Built {
         let kconfig = &request.kconfig;
-        record.artefacts = artefacts::collect(&request.out, staging, kconfig.kind, &kconfig.arch)?;
+        record.artefacts = artefacts::collect(&request.out, staging, kconfig)?;
         if kconfig.kind != Kind::Compile || !record.compiled.is_empty() {
             let used = sources::used(&request.out, &request.source, &record.compiled).map_err(io)?;
             fs_err::write(staging.join(sources::FILE), sources::text(&used)).map_err(io)?;
@@ -158,7 +163,7 @@ async fn make_kernel(
             }
             selection.targets
         }
-        Kind::Link | Kind::Boot => goals(request.kconfig.kind, &request.kconfig.arch, &config),
+        Kind::Link | Kind::Boot => goals(&request.kconfig, &config),
     };
     let total = match found {
         Found::Fresh => state.full_steps,
@@ -240,6 +245,11 @@ pub(super) async fn lock(request: &BuildRequest, folder: &Utf8Path) -> Result<fs
             () = tokio::time::sleep(Duration::from_millis(250)) => {}
         }
     }
+}
+
+/// Tells apart what is made in several work folders at once.
+fn place(out: &Utf8Path) -> String {
+    blake3::hash(out.as_str().as_bytes()).to_hex()[..8].to_owned()
 }
 
 fn replace(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    ExitCode, b4_check, compare, doctor, gc, known, list, log, nightly, outbox, post, reproduce, resume, run, show,
-    site, start, versions,
+    ExitCode, approve, b4_check, compare, doctor, gc, known, lab, list, log, nightly, outbox, post, reproduce, resume,
+    run, show, site, start, unit, versions,
 };
 
 /// Tests Linux memory-management patch series: applies, builds, boots, compares, reports.
@@ -74,6 +74,8 @@ enum Command {
     Outbox(outbox::OutboxArgs),
     /// Test the series whose mail is on standard input and print the results as b4 reads them
     B4Check(b4_check::B4CheckArgs),
+    /// Let the patches of a run onto real machines, for which they wait when their authors are not known
+    Approve(approve::ApproveArgs),
     /// Remove what old runs left in the cache
     Gc(gc::GcArgs),
     /// Test what changed since the last night: follows the series and trees of series/nightly.yaml
@@ -82,8 +84,14 @@ enum Command {
     Known(known::KnownArgs),
     /// Write the history of all runs as pages into results/site/
     Site(site::SiteArgs),
+    /// Look at and use the machines of the lab
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
     /// Say what this host can do and how to mend what is missing
     Doctor(doctor::DoctorArgs),
+    /// Do one unit of a run: what an engine starts on its nodes
+    #[command(hide = true)]
+    Unit(unit::UnitArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -161,11 +169,14 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Post(args) => post::post(global, &args).await,
         Command::Outbox(args) => outbox::outbox(global, &args).await,
         Command::B4Check(args) => b4_check::b4_check(global, args).await,
+        Command::Approve(args) => approve::approve(global, &args),
         Command::Gc(args) => gc::gc(global, &args).await,
         Command::Nightly(args) => nightly::nightly(global, &args).await,
         Command::Known(args) => known::known(global, &args),
         Command::Site(args) => site::site(global, &args),
+        Command::Lab(command) => lab::lab(global, command).await,
         Command::Doctor(args) => doctor::doctor(global, &args).await,
+        Command::Unit(args) => unit::unit(global, args).await,
         Command::Completions { shell } => {
             let mut command = <Cli as clap::CommandFactory>::command();
             clap_complete::generate(shell, &mut command, "orchestrator", &mut std::io::stdout());

@@ -8,7 +8,7 @@ use super::args::{Failure, Global};
 use super::{ExitCode, start};
 use crate::build;
 use crate::lab;
-use crate::process::{Command, Sandbox, SandboxProbe};
+use crate::process::{Command, Sandbox, SandboxProbe, confinement};
 use crate::words::{Accel, Profile};
 
 /// Arguments of `doctor`.
@@ -65,6 +65,7 @@ pub async fn doctor(global: &Global, args: &DoctorArgs) -> Result<ExitCode, Fail
     checks.push(sparse(&cancel).await);
     checks.push(qemu(&cancel).await);
     checks.push(accel(&places, &cancel).await);
+    checks.push(arm64(&cancel).await);
     checks.push(sandbox());
     checks.push(git(&cancel).await);
     let missing = checks.iter().any(|check| check.state == State::Missing);
@@ -77,6 +78,18 @@ pub async fn doctor(global: &Global, args: &DoctorArgs) -> Result<ExitCode, Fail
         say!("cache    {}", places.cache);
     }
     Ok(if missing { ExitCode::Infra } else { ExitCode::Clean })
+}
+
+/// What the emulated arm64 guest needs; no quick run has one.
+async fn arm64(cancel: &CancellationToken) -> Check {
+    let what = "guests of arm64";
+    if let Err(why) = lab::agent_for("arm64") {
+        return Check::bad(what, State::Limited, why, lab::ARM64_REMEDY);
+    }
+    match Command::new("qemu-system-aarch64", "/").arg("--version").output(cancel).await {
+        Ok(version) => Check::good(what, version.lines().next().unwrap_or_default()),
+        Err(error) => Check::bad(what, State::Limited, error.to_string(), "on Debian: apt-get install qemu-system-arm"),
+    }
 }
 
 fn print(checks: &[Check]) {
@@ -204,7 +217,7 @@ async fn accel(places: &start::Places, cancel: &CancellationToken) -> Check {
 
 fn sandbox() -> Check {
     match Sandbox::probe() {
-        SandboxProbe::Works => Check::good("sandbox", "builds run without network, credentials and home folder"),
+        SandboxProbe::Works => Check::good("sandbox", confinement()),
         SandboxProbe::Missing(reason) => {
             let remedy = "apt-get install bubblewrap and allow user namespaces; until then patches run code as you";
             Check::bad("sandbox", State::Limited, reason.clone(), remedy)

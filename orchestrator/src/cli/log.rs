@@ -8,6 +8,7 @@ use clap::Args;
 use super::args::{Failure, Global};
 use super::{ExitCode, start};
 use crate::run::RunFolder;
+use crate::run::debug_line::{self, Filter, LEVELS};
 
 /// Arguments of `log`.
 #[derive(Debug, Args)]
@@ -16,12 +17,41 @@ pub struct LogArgs {
     run: String,
     /// Unit, or a part of its name that only it has; without it the units are listed
     unit: Option<String>,
+    /// Show the debug log of the run instead: what the program did, of UNIT (or units with that in their name) or of all
+    #[arg(long)]
+    debug: bool,
+    /// Only lines of this level and graver ones
+    #[arg(long, value_name = "LEVEL", requires = "debug", value_parser = LEVELS)]
+    level: Option<String>,
+    /// Print the lines as they are, JSON
+    #[arg(long, requires = "debug")]
+    json: bool,
+}
+
+/// Prints lines of the debug log.
+fn debug(run: &RunFolder, args: &LogArgs) -> Result<ExitCode, Failure> {
+    let filter = Filter { unit: args.unit.clone(), level: args.level.clone() };
+    let lines = debug_line::read(run.path()).map_err(Failure::infra)?;
+    if lines.is_empty() {
+        return Err(Failure::usage(format!("run {} has no debug log (`--log off`, or an older program)", run.run)));
+    }
+    let mut out = std::io::stdout().lock();
+    for line in lines.iter().filter(|line| filter.takes(line)) {
+        let text = if args.json { serde_json::to_string(line).map_err(Failure::infra)? } else { line.show() };
+        if writeln!(out, "{text}").is_err() {
+            break;
+        }
+    }
+    Ok(ExitCode::Clean)
 }
 
 /// Prints every log of a unit, each under its name.
 pub fn log(global: &Global, args: &LogArgs) -> Result<ExitCode, Failure> {
     let places = start::Places::find(global)?;
     let run = RunFolder::open(&places.results, &args.run).map_err(Failure::usage)?;
+    if args.debug {
+        return debug(&run, args);
+    }
     let root = run.path().join("units");
     let mut files = Vec::new();
     collect(&root, &mut files).map_err(Failure::infra)?;

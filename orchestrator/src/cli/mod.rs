@@ -7,6 +7,7 @@ macro_rules! say {
     };
 }
 
+mod approve;
 mod args;
 mod b4_check;
 mod compare;
@@ -14,6 +15,7 @@ mod doctor;
 mod exit;
 mod gc;
 mod known;
+mod lab;
 mod list;
 mod log;
 mod nightly;
@@ -26,6 +28,7 @@ mod run;
 mod show;
 mod site;
 mod start;
+mod unit;
 mod versions;
 
 pub use args::{Cli, main};

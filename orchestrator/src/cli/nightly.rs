@@ -28,6 +28,9 @@ pub struct NightlyArgs {
     /// Your own lists.yaml [default: ~/.config/orchestrator/lists.yaml]
     #[arg(long, value_name = "FILE")]
     lists: Option<Utf8PathBuf>,
+    /// Engine from lab/engines.yaml that does the units [default: that of the file, else local]
+    #[arg(long, value_name = "NAME", env = "ORCHESTRATOR_ENGINE")]
+    engine: Option<String>,
     /// Print the files that start it every night, for this program and its folders, and do nothing else
     #[arg(long, value_name = "KIND")]
     print_unit: Option<Unit>,
@@ -60,6 +63,7 @@ pub async fn nightly(global: &Global, args: &NightlyArgs) -> Result<ExitCode, Fa
         places: run::Places { home: places.home.clone(), cache: places.cache.clone() },
         results: places.results.clone(),
         command: start::command_line(),
+        engine: start::engine(&places, args.engine.as_deref())?,
         mode: term::Mode::choose(false, quiet),
         styles: start::color(global).stderr(),
     };

@@ -42,6 +42,12 @@ pub async fn reproduce(global: &Global, args: ReproduceArgs) -> Result<ExitCode,
 fn narrowed(old: &RunFolder, finding: &Finding) -> (Options, Vec<TreePlan>) {
     let options = Options {
         kconfigs: finding.kconfig.iter().cloned().collect(),
+        // What happened on one machine need not happen on another.
+        machines: finding.machine.clone().map_or_else(|| old.options.machines.clone(), |machine| vec![machine]),
+        machines_with: match finding.machine {
+            Some(_) => Default::default(),
+            None => old.options.machines_with.clone(),
+        },
         tests: finding.test.iter().chain(&finding.metric).cloned().collect(),
         fresh: true,
         refresh: false,

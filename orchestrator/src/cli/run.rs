@@ -50,6 +50,12 @@ pub struct Choices {
     /// Only this kconfig, whatever its profile; may be given several times
     #[arg(long = "kconfig", short = 'k', value_name = "NAME")]
     kconfigs: Vec<String>,
+    /// Boot on this machine of lab/ instead of those of the kconfigs; may be given several times
+    #[arg(long = "machine", value_name = "NAME")]
+    machines: Vec<String>,
+    /// Boot on every machine of lab/ that has this tag, e.g. gpu=xe; given several times it must have all
+    #[arg(long = "machine-with", value_name = "KEY=VALUE", value_parser = tag)]
+    machines_with: Vec<(String, String)>,
     /// Only this test, by full name; may be given several times
     #[arg(long = "test", value_name = "TEST")]
     tests: Vec<String>,
@@ -74,6 +80,9 @@ pub struct Choices {
     /// Take no result from the cache
     #[arg(long)]
     fresh: bool,
+    /// Engine from lab/engines.yaml that does the units [default: that of the file, else local]
+    #[arg(long, value_name = "NAME", env = "ORCHESTRATOR_ENGINE")]
+    engine: Option<String>,
     /// Parallel jobs of make [default: the cores]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -91,7 +100,7 @@ pub struct Watching {
     /// Print only the report
     #[arg(long, short = 'q', conflicts_with = "json")]
     quiet: bool,
-    /// What goes into debug.log of the run, e.g. `off` or `info,orchestrator::process=debug`
+    /// What goes into debug.jsonl of the run, e.g. `off` or `info,orchestrator::process=debug`
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATOR_LOG", default_value = "debug")]
     log: Targets,
 }
@@ -128,6 +137,8 @@ async fn begin(places: &start::Places, series: String, choice: Choice, choices: 
         trees: plans.iter().map(|plan| plan.tree.clone()).collect(),
         profile: choices.profile,
         kconfigs: choices.kconfigs,
+        machines: choices.machines,
+        machines_with: choices.machines_with.into_iter().collect(),
         tests: choices.tests,
         w1: choices.w1,
         sparse: choices.sparse,
@@ -136,12 +147,22 @@ async fn begin(places: &start::Places, series: String, choice: Choice, choices: 
         fresh: choices.fresh,
         refresh: choices.refresh,
         prerequisites,
+        by_itself: false,
         reproduces: false,
+        engine: start::engine(places, choices.engine.as_deref())?,
         jobs: choices.jobs.map_or(cores, usize::from),
         guests: choices.guests.map_or((cores / 2).max(1), usize::from),
     };
     run::select_kconfigs(&places.home, &options).map_err(Failure::usage)?;
     RunFolder::create(&places.results, &start::command_line(), options, plans).map_err(Failure::infra)
+}
+
+/// Reads KEY=VALUE.
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("write KEY=VALUE, e.g. gpu=xe".to_owned()),
+    }
 }
 
 /// The clocks to measure on, each once.
@@ -289,9 +310,12 @@ async fn execute(
     let cancel = start::cancel_on_signals()?;
     let _lock = folder.lock().map_err(Failure::infra)?;
     debug_log::start(folder.path(), watching.log.clone()).map_err(Failure::infra)?;
-    tracing::info!(run = folder.run, version = env!("CARGO_PKG_VERSION"), "{}", start::command_line());
+    tracing::info!(run = folder.run, command = start::command_line(), "run begins");
     let mode = term::Mode::choose(watching.json, watching.quiet);
     let live = term::Live::start(mode, start::color(global).stderr());
     let places = run::Places { home: places.home.clone(), cache: places.cache.clone() };
-    run::execute(&places, folder, live, cancel).await.map_err(Failure::infra)
+    run::execute(&places, folder, live, cancel).await.map_err(|error| {
+        tracing::error!(%error, "{}", run::FAILED);
+        Failure::infra(error)
+    })
 }

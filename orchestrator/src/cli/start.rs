@@ -1,5 +1,7 @@
 //! What several subcommands begin with: where things are, who watches, how Ctrl-C is heard.
 
+use std::sync::{Mutex, PoisonError};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -54,9 +56,15 @@ fn default_cache() -> Result<Utf8PathBuf, Failure> {
     }
 }
 
-/// A token that Ctrl-C, TERM and HUP cancel. A second Ctrl-C ends the program at once; the children die with it.
+/// A token that Ctrl-C, TERM and HUP cancel; every call gives the same one. A second Ctrl-C ends the program at once; the
+/// children die with it.
 pub fn cancel_on_signals() -> Result<CancellationToken, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
+    static HEARD: Mutex<Option<CancellationToken>> = Mutex::new(None);
+    let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(cancel) = heard.as_ref() {
+        return Ok(cancel.clone());
+    }
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::infra)?;
@@ -65,17 +73,20 @@ pub fn cancel_on_signals() -> Result<CancellationToken, Failure> {
     tokio::spawn(async move {
         let mut count = 0;
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => count += 1,
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
+            let name = tokio::select! {
+                _ = interrupt.recv() => "INT",
+                _ = terminate.recv() => "TERM",
+                _ = hangup.recv() => "HUP",
+            };
+            tracing::warn!(signal = name, "{}", crate::run::ASKED_TO_STOP);
+            count += u32::from(name == "INT");
             if count > 1 {
                 std::process::exit(i32::from(super::ExitCode::Interrupted.number()));
             }
             stop.cancel();
         }
     });
+    *heard = Some(cancel.clone());
     Ok(cancel)
 }
 
@@ -86,6 +97,11 @@ pub fn report_of(run: &RunFolder) -> Result<Report, Failure> {
         Failure::infra(format!("{error}\n{next}"))
     })?;
     Report::from_json(&text).map_err(Failure::infra)
+}
+
+/// The name of the engine that is meant.
+pub fn engine(places: &Places, asked: Option<&str>) -> Result<String, Failure> {
+    crate::engine::engines(&places.home).map_err(Failure::usage)?.choose(asked).map_err(Failure::usage)
 }
 
 /// When to colour, as the terminal room says it.

@@ -3,8 +3,10 @@
 use schemars::{JsonSchema, Schema};
 
 use crate::build::MatrixFile;
+use crate::engine::EnginesFile;
 use crate::intake::SourcesFile;
 use crate::known::KnownFile;
+use crate::moderation::AuthorsFile;
 use crate::nightly::NightlyFile;
 use crate::post::lists::ListsFile;
 use crate::post::places::PlacesFile;
@@ -33,11 +35,13 @@ pub fn schemas() -> Vec<UserFile> {
         user_file::<Manifest>("series", "series/<name>.yaml"),
         user_file::<TreesFile>("trees", "series/trees.yaml"),
         user_file::<SourcesFile>("sources", "series/sources.yaml"),
+        user_file::<AuthorsFile>("authors", "series/authors.yaml"),
         user_file::<NightlyFile>("nightly", "series/nightly.yaml"),
         user_file::<KnownFile>("known-issues", "results/known-issues.yaml"),
         user_file::<ListsFile>("lists", "series/lists.yaml"),
         user_file::<PlacesFile>("places", "series/places.yaml"),
         user_file::<MatrixFile>("matrix", "kconfigs/matrix.yaml"),
+        user_file::<EnginesFile>("engines", "lab/engines.yaml"),
         user_file::<MachineFile>("machine", "lab/<name>.yaml"),
         user_file::<Suite>("suite", "lab/suites/<name>.yaml"),
     ]

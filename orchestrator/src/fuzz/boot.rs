@@ -6,7 +6,7 @@ use super::assert_harmless;
 use crate::compare::{compare_boots, repeats};
 use crate::lab;
 use crate::suite::{BootMeta, JudgeInput, judge};
-use crate::words::{Accel, BootEnd, BootRecord, Change, Revision, Verdict};
+use crate::words::{Accel, BootEnd, BootRecord, Change, MetricUnit, Parser, Revision, SuiteMetric, Verdict};
 
 /// A kernel that can report trouble.
 const CONFIG: &str = "CONFIG_PRINTK=y\nCONFIG_BUG=y\nCONFIG_KALLSYMS=y\n";
@@ -28,13 +28,24 @@ pub(super) fn boot(data: &[u8]) {
     let (frames, problems) = lab::fuzz::frames(parts[0]);
     let console = String::from_utf8_lossy(parts.get(1).copied().unwrap_or_default());
     let end = end(parts.get(2).copied().unwrap_or_default());
-    let suites = ["hmm".to_owned(), "hmm-bench".to_owned()];
+    let suites = ["hmm", "hmm-bench", "exit", "xml", "igt"].map(str::to_owned);
+    let file = |name: &str| format!("/tmp/{name}");
+    let readers = [
+        ("exit".to_owned(), Parser::ExitCode),
+        ("xml".to_owned(), Parser::Junit(file("x.xml"))),
+        ("igt".to_owned(), Parser::IgtResults(file("results.json"))),
+    ];
+    let unit = MetricUnit::Us;
+    let metric = SuiteMetric { name: "time".to_owned(), regex: "took ([0-9.]+) us".to_owned(), unit, pages: None };
+    let readings = [("exit".to_owned(), vec![metric])];
     let input = JudgeInput {
         frames: &frames,
         problems: &problems,
         end: &end,
         console: &console,
         suites: &suites,
+        readers: &readers,
+        readings: &readings,
         only: &[],
         skip: &[],
         modules: &["test_hmm".to_owned()],

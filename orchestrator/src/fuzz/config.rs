@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::assert_harmless;
 use crate::config::{ConfigError, Home, schemas};
 use crate::lab::LabError;
-use crate::{build, intake, known, lab, nightly, post, series, tree};
+use crate::{build, engine, intake, known, lab, moderation, nightly, post, series, tree};
 
 thread_local! {
     /// A project folder of this thread.
@@ -22,6 +22,11 @@ thread_local! {
 
 /// Reads a file as the kind whose number its first byte is, through the loader that a run uses.
 pub(super) fn config(data: &[u8]) {
+    good(data);
+}
+
+/// The kind, when the file is a good one.
+pub(super) fn good(data: &[u8]) -> Option<&'static str> {
     let kinds = schemas();
     let (kind, text) = data.split_first().unwrap_or((&b'0', &[]));
     let kind = &kinds[usize::from(kind.wrapping_sub(b'0')) % kinds.len()];
@@ -43,13 +48,16 @@ pub(super) fn config(data: &[u8]) {
             "places" => said(post::places::load(&home)),
             "matrix" => said(build::matrix(&home)),
             "machine" => machine(lab::machine(root, "x")),
+            "authors" => said(moderation::Authors::load(&home)),
+            "engines" => said(engine::engines(&home)),
             "suite" => machine(lab::suite(root, "x")),
             other => panic!("no loader is known for the files of kind {other}"),
         };
         std::fs::remove_file(&file).expect("it was written");
         // Text that is not UTF-8 is no file of any kind.
         assert!(!good || std::str::from_utf8(text).is_ok());
-    });
+        good.then_some(kind.name)
+    })
 }
 
 /// True when a file was good.

@@ -1,5 +1,9 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 use super::driver::{Cases, corpus};
 use super::{TARGETS, Target, assert_harmless};
@@ -7,7 +11,7 @@ use super::{TARGETS, Target, assert_harmless};
 /// Cases of a target in `make test`.
 const CASES: usize = 2000;
 
-fn target(name: &str) -> Target {
+pub(super) fn target(name: &str) -> Target {
     *TARGETS.iter().find(|target| target.name == name).expect("a target of this name")
 }
 
@@ -50,7 +54,7 @@ macro_rules! targets {
     };
 }
 
-targets!(mail, patch, ktap, klog, config, agent, boot, counts, answers, records);
+targets!(mail, patch, make, ktap, reports, klog, config, agent, boot, counts, answers, labs, records);
 
 #[test]
 fn cases_are_the_same_every_time_and_differ_from_each_other() {
@@ -64,4 +68,62 @@ fn a_control_character_in_a_text_for_people_is_found() {
     assert_harmless("two\nlines");
     assert!(catch_unwind(|| assert_harmless("\u{1b}[31m")).is_err());
     assert!(catch_unwind(|| assert_harmless("a\u{202e}b")).is_err());
+}
+
+#[test]
+fn good_files_and_records_of_every_kind_are_among_the_inputs() {
+    let of = |name: &str| corpus(&target(name)).unwrap().into_iter().map(|(_, input)| input);
+    let files: BTreeSet<&str> = of("config").filter_map(|input| super::config::good(&input)).collect();
+    let wanted: BTreeSet<&str> = crate::config::schemas().iter().map(|kind| kind.name).collect();
+    assert_eq!(files, wanted);
+    let records: BTreeSet<&str> =
+        of("records").flat_map(|input| super::records::kinds(&String::from_utf8_lossy(&input))).collect();
+    assert_eq!(records.len(), 12, "{records:?}");
+}
+
+/// CPU time of this thread so far: what others do on this machine does not count.
+fn cpu_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).expect("a thread knows its own time");
+    let times = [usage.user_time(), usage.system_time()];
+    times.iter().map(|time| Duration::from_micros(time.num_microseconds().unsigned_abs())).sum()
+}
+
+/// The least time of three runs.
+fn time(target: &Target, case: &[u8]) -> Duration {
+    let once = |_| {
+        let start = cpu_time();
+        run(target, "a long input", case);
+        cpu_time() - start
+    };
+    (0..3).map(once).min().unwrap_or_default()
+}
+
+#[test]
+fn no_target_takes_more_than_some_times_longer_for_more_of_the_same() {
+    const SHORT: usize = 4 * 1024;
+    const TIMES: usize = 16;
+    for target in TARGETS {
+        for (name, input) in corpus(&target).unwrap() {
+            // The whole again and again, and its longest line within it.
+            let longest =
+                input.split_inclusive(|byte| *byte == b'\n').max_by_key(|line| line.len()).unwrap_or_default();
+            let at = longest.as_ptr() as usize - input.as_ptr() as usize;
+            for (what, middle) in [("all of it", &input[..]), ("its longest line", longest)] {
+                let (before, after) = if what == "all of it" { (0, input.len()) } else { (at, at + longest.len()) };
+                if middle.is_empty() || middle.len() > SHORT {
+                    continue;
+                }
+                let long =
+                    |size: usize| [&input[..before], &middle.repeat(size / middle.len()), &input[after..]].concat();
+                let (short, long) = (time(&target, &long(SHORT)), time(&target, &long(SHORT * TIMES)));
+                // Work that grew with the square would take 256 times as long.
+                let limit = (short * (4 * TIMES as u32)).max(Duration::from_millis(200));
+                assert!(
+                    long < limit,
+                    "{}: {name}, {what}: {short:?}, but {long:?} for {TIMES} times as much",
+                    target.name
+                );
+            }
+        }
+    }
 }

@@ -177,7 +177,8 @@ async fn identity(kvm: &Utf8Path, machine: &QemuMachine, cancel: &CancellationTo
 fn process(machine: &QemuMachine, error: &ProcessError) -> LabError {
     match error {
         ProcessError::NotFound { .. } => {
-            no_guest(machine, &format!("{error}; on Debian: apt-get install qemu-system-x86"))
+            let package = if machine.arch == "arm64" { "qemu-system-arm" } else { "qemu-system-x86" };
+            no_guest(machine, &format!("{error}; on Debian: apt-get install {package}"))
         }
         ProcessError::Io { .. } => no_guest(machine, &error.to_string()),
     }

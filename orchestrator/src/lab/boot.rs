@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::agent::AGENT;
+use super::agent::agent_for;
 use super::ending::{Seen, decide};
 use super::progress::Progress;
 use super::qemu::{self, INITRAMFS, Results};
@@ -80,7 +80,7 @@ async fn attempt(request: &BootRequest, qemu: &QemuMachine, accel: Accel) -> Raw
 async fn try_attempt(request: &BootRequest, machine: &QemuMachine, accel: Accel) -> Result<RawBoot, String> {
     let dir = &request.dir;
     let guest = plan::guest(request).map_err(|problems| problems.join("; "))?;
-    let listener = prepare(dir, &guest)?;
+    let listener = prepare(dir, &guest, agent_for(&machine.arch)?)?;
     let parts = qemu::Guest {
         machine,
         spec: &request.spec,
@@ -147,7 +147,7 @@ async fn try_attempt(request: &BootRequest, machine: &QemuMachine, accel: Accel)
 }
 
 /// Makes the folder and all that QEMU needs in it.
-fn prepare(dir: &Utf8Path, guest: &plan::Guest) -> Result<tokio::net::UnixListener, String> {
+fn prepare(dir: &Utf8Path, guest: &plan::Guest, agent: &[u8]) -> Result<tokio::net::UnixListener, String> {
     let said = |error: std::io::Error| error.to_string();
     fs_err::create_dir_all(dir).map_err(said)?;
     for name in FILES {
@@ -158,7 +158,7 @@ fn prepare(dir: &Utf8Path, guest: &plan::Guest) -> Result<tokio::net::UnixListen
     }
     let plan = serde_json::to_vec_pretty(&guest.plan).map_err(|error| error.to_string())?;
     let contents: Result<Vec<_>, _> = guest.files.iter().map(|(file, _)| fs_err::read(file).map_err(said)).collect();
-    fs_err::write(dir.join(INITRAMFS), guest.initramfs(AGENT, &plan, &contents?)).map_err(said)?;
+    fs_err::write(dir.join(INITRAMFS), guest.initramfs(agent, &plan, &contents?)).map_err(said)?;
     fs_err::write(dir.join("plan.json"), plan).map_err(said)?;
     sockets::listen(dir, sockets::RESULTS).map_err(|error| format!("{}: {error}", dir.join(sockets::RESULTS)))
 }

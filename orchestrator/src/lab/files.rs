@@ -2,9 +2,12 @@
 
 use camino::{Utf8Component, Utf8Path};
 
-use super::LabError;
+use super::{LabError, matching};
 use crate::config::{ConfigError, Document, Problem, load_document};
-use crate::words::{Hardware, Machine, MachineFile, QemuMachine, Suite};
+use crate::words::{Hardware, Machine, Parser, Suite};
+
+/// Stem of the file of engines.
+const ENGINES: &str = "engines";
 
 /// How often a suite may run each of its tests in one boot.
 const MOST_REPEATS: u32 = 16;
@@ -16,9 +19,58 @@ const MOST_REPEATS: u32 = 16;
 pub fn machine(home: &Utf8Path, name: &str) -> Result<Machine, LabError> {
     let (file, document) = load_document(&home.join("lab").join(format!("{name}.yaml")))?;
     let mut check = Check { document, problems: Vec::new() };
-    let machine = check.machine(file, name);
+    let mut machine = check.machine(file, name);
+    if let Some(Machine { hardware: Hardware::Lava(lava), .. }) = &mut machine {
+        for (path, message, hint) in super::lava::check(lava, &home.join("lab")) {
+            check.unless(false, &path, &message, &hint);
+        }
+    }
     ConfigError::unless_empty(check.problems)?;
     machine.ok_or_else(|| LabError::NoMachine { name: name.to_owned() })
+}
+
+/// Names of all machine files below `home`, sorted.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn machine_names(home: &Utf8Path) -> Result<Vec<String>, LabError> {
+    let folder = home.join("lab");
+    let io = |source| LabError::Io { file: folder.clone(), source };
+    let mut names = Vec::new();
+    match folder.read_dir_utf8() {
+        Ok(entries) => {
+            for entry in entries {
+                let entry = entry.map_err(io)?;
+                names.extend(entry.file_name().strip_suffix(".yaml").map(str::to_owned));
+            }
+        }
+        // A home folder need not have machines of its own.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io(error)),
+    }
+    // The engines' file lies beside those of machines.
+    names.retain(|name| !name.starts_with('.') && name != ENGINES);
+    names.sort();
+    Ok(names)
+}
+
+/// Reads all machine files below `home`, in the order in which machines are chosen.
+///
+/// # Errors
+/// [`LabError::File`] names everything that is wrong with any of them.
+pub fn machines(home: &Utf8Path) -> Result<Vec<Machine>, LabError> {
+    let mut machines = Vec::new();
+    let mut problems = Vec::new();
+    for name in machine_names(home)? {
+        match machine(home, &name) {
+            Ok(machine) => machines.push(machine),
+            Err(LabError::File(error)) => problems.extend(error.problems),
+            Err(error) => return Err(error),
+        }
+    }
+    ConfigError::unless_empty(problems)?;
+    machines.sort_by_key(matching::preference);
+    Ok(machines)
 }
 
 /// Reads `lab/suites/<name>.yaml` below `home`.
@@ -34,59 +86,16 @@ pub fn suite(home: &Utf8Path, name: &str) -> Result<Suite, LabError> {
 }
 
 /// What the types alone cannot say.
-struct Check {
-    document: Document,
-    problems: Vec<Problem>,
+pub(super) struct Check {
+    pub(super) document: Document,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Check {
-    fn unless(&mut self, good: bool, path: &[&str], message: &str, hint: &str) {
+    pub(super) fn unless(&mut self, good: bool, path: &[&str], message: &str, hint: &str) {
         if !good {
             self.problems.push(self.document.problem(path, message, Some(hint.to_owned())));
         }
-    }
-
-    /// The machine that a file describes; `None` when a problem was found that leaves none.
-    fn machine(&mut self, file: MachineFile, stem: &str) -> Option<Machine> {
-        self.name(&file.name, stem);
-        let timeouts = file.timeouts;
-        for (key, value) in [
-            ("boot", timeouts.boot),
-            ("silence", timeouts.silence),
-            ("suite", timeouts.suite),
-            ("power_on", timeouts.power_on),
-        ] {
-            self.seconds(&["timeouts", key], value);
-        }
-        let (name, tags) = (file.name.clone(), file.tags.clone());
-        let hardware = match (file.qemu, file.lava) {
-            (Some(qemu), None) => {
-                self.qemu(&qemu);
-                Some(Hardware::Qemu(qemu))
-            }
-            (None, Some(lava)) => Some(Hardware::Lava(lava)),
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                let hint = "keep one of the two";
-                self.unless(false, &["lava"], "a machine is a guest (`qemu`) or LAVA's, not both", hint);
-                None
-            }
-        };
-        Some(Machine { name, tags, hardware: hardware?, timeouts })
-    }
-
-    fn qemu(&mut self, qemu: &QemuMachine) {
-        for (key, value) in [
-            ("binary", &qemu.binary),
-            ("arch", &qemu.arch),
-            ("machine", &qemu.machine),
-            ("cpu", &qemu.cpu),
-            ("image", &qemu.image),
-        ] {
-            self.unless(!value.trim().is_empty(), &["qemu", key], "must not be empty", "see lab/qemu-x86_64.yaml");
-        }
-        self.guest_path(&["qemu", "results_tty"], &qemu.results_tty);
-        self.words(&["qemu", "append"], &qemu.append);
     }
 
     fn suite(&mut self, suite: &Suite, stem: &str) {
@@ -98,8 +107,11 @@ impl Check {
             let inside = Utf8Path::new(selftest).components().all(|part| matches!(part, Utf8Component::Normal(_)));
             self.unless(inside && !selftest.is_empty(), &["selftest"], "is no path of a selftest", hint);
         }
-        let one = suite.selftest.is_some() != suite.builtin.is_some();
-        self.unless(one, &["name"], "needs one of `selftest` and `builtin`", hint);
+        let programs = [suite.selftest.is_some(), suite.builtin.is_some(), !suite.command.is_empty()];
+        let one = programs.into_iter().filter(|given| *given).count() == 1;
+        self.unless(one, &["name"], "needs one of `selftest`, `builtin` and `command`", hint);
+        self.reading(suite);
+        self.metrics(suite);
         self.words(&["append"], &suite.append);
         for (index, module) in suite.modules.iter().enumerate() {
             self.words(&["modules", &index.to_string(), "params"], &module.params);
@@ -119,22 +131,74 @@ impl Check {
         self.unless(suite.output_limit >= 1024, &["output_limit"], "is too small", "keep at least 1024 bytes");
     }
 
-    fn name(&mut self, name: &str, stem: &str) {
+    fn metrics(&mut self, suite: &Suite) {
+        for (index, metric) in suite.metrics.iter().enumerate() {
+            let (at, hint) = (index.to_string(), "write one group around the number: `latency: ([0-9.]+) us`");
+            match regex::Regex::new(&metric.regex) {
+                Ok(regex) => {
+                    self.unless(regex.captures_len() == 2, &["metrics", &at, "regex"], "needs one group", hint)
+                }
+                Err(error) => {
+                    // Its last line says what; those before show where.
+                    let text = error.to_string();
+                    let message = format!("is no regular expression: {}", text.lines().last().unwrap_or_default());
+                    self.unless(false, &["metrics", &at, "regex"], &message, hint);
+                }
+            }
+            let word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+            let good = !metric.name.is_empty() && metric.name.chars().all(word);
+            let hint = "use letters, digits, `-` and `_`";
+            self.unless(good, &["metrics", &at, "name"], &format!("`{}` is no name of a metric", metric.name), hint);
+            let twice = suite.metrics[..index].iter().any(|other| other.name == metric.name);
+            self.unless(!twice, &["metrics", &at, "name"], "stands here twice", "give each metric a name of its own");
+            let some = metric.pages != Some(0);
+            self.unless(some, &["metrics", &at, "pages"], "must not be 0", "leave it away where there are no pages");
+        }
+    }
+
+    fn reading(&mut self, suite: &Suite) {
+        let one = suite.style.is_some() != suite.parser.is_some();
+        self.unless(one, &["name"], "needs one of `style` and `parser`", "docs/suites.md tells the parsers");
+        let listing = suite.reads() == Parser::KselftestHarness;
+        let hint = "use `ktap` for a command that prints KTAP";
+        let lists = suite.command.len() < 2 || !listing;
+        self.unless(lists, &["command"], "a program that lists its tests takes no further words", hint);
+        let hint = "use `command` for a program that writes a file of results";
+        let file = suite.reads().file().map(str::to_owned);
+        self.unless(file.is_none() || !suite.command.is_empty(), &["parser"], "is for a `command`", hint);
+        if let Some(file) = file {
+            self.guest_path(&["parser"], &file);
+        }
+        for (index, word) in suite.command.iter().enumerate() {
+            let bad = word.contains('\0') || (index == 0 && word.is_empty());
+            self.unless(!bad, &["command", &index.to_string()], "is no word of a command", "leave it away");
+        }
+        for (index, file) in suite.files.iter().enumerate() {
+            let index = index.to_string();
+            self.guest_path(&["files", &index, "to"], &file.to);
+            let taken = ["/init", "/orchestrator", "/modules", "/proc", "/sys", "/dev", "/tmp"];
+            let ours = taken.iter().any(|place| Utf8Path::new(&file.to).starts_with(place));
+            self.unless(!ours, &["files", &index, "to"], "is not yours to fill", "use /bin, /tests or /data");
+            self.unless(!file.from.is_empty(), &["files", &index, "from"], "must not be empty", "name a file");
+        }
+    }
+
+    pub(super) fn name(&mut self, name: &str, stem: &str) {
         let message = format!("is `{name}`, but the file is called `{stem}.yaml`");
         self.unless(name == stem, &["name"], &message, &format!("write `name: {stem}`"));
     }
 
-    fn seconds(&mut self, path: &[&str], seconds: u64) {
+    pub(super) fn seconds(&mut self, path: &[&str], seconds: u64) {
         self.unless(seconds > 0, path, "must be at least one second", "give seconds");
     }
 
-    fn guest_path(&mut self, path: &[&str], value: &str) {
+    pub(super) fn guest_path(&mut self, path: &[&str], value: &str) {
         let good = value.starts_with('/') && !value.split('/').any(|part| part == "..");
         self.unless(good, path, &format!("`{value}` is no path in the guest"), "write an absolute path without `..`");
     }
 
     /// Each must be one word of a kernel command line.
-    fn words(&mut self, path: &[&str], words: &[String]) {
+    pub(super) fn words(&mut self, path: &[&str], words: &[String]) {
         for (index, word) in words.iter().enumerate() {
             let good = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '"');
             let index = index.to_string();
@@ -173,6 +237,32 @@ mod tests {
     }
 
     #[test]
+    fn the_suites_for_gpus_and_the_example_are_valid() {
+        for (name, file) in [("xe-svm", "/tmp/igt-xe-svm/results.json"), ("kfd-svm", "/tmp/kfd-svm.xml")] {
+            let suite = suite(&home(), name).unwrap();
+            assert_eq!((suite.reads().file(), suite.needs["hmm"].as_str()), (Some(file), "svm"));
+            assert!(suite.command.iter().any(|word| word.contains(file) || file.contains(word.as_str())), "{name}");
+        }
+        assert_eq!(suite(&home(), "nouveau-svm").unwrap().reads(), Parser::ExitCode);
+        let text = fs_err::read_to_string(home().join("docs/example-suite/swap-free.yaml")).unwrap();
+        let (_dir, home) = temporary("suites/swap-free.yaml", &text);
+        assert_eq!(suite(&home, "swap-free").unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_in_commands_are_told_at_once() {
+        let text = "name: bad\nabout: x\ncommand: ['', -l]\nselftest: mm/a\nstyle: ktap\nparser: {junit: tmp/x}\n\
+                    files: [{from: '', to: /init}]\ntest_deadline: 1\n";
+        let (_dir, home) = temporary("suites/bad.yaml", text);
+        let error = suite(&home, "bad").unwrap_err().to_string();
+        let words = ["needs one of `selftest`", "needs one of `style`", "`tmp/x`", "no word", "not yours", "be empty"];
+        for word in words {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        assert_eq!(error.lines().count(), words.len(), "{error}");
+    }
+
+    #[test]
     fn all_problems_of_a_suite_are_told_at_once_with_their_lines() {
         let text = "name: other\nabout: x\nselftest: ../../sh\nstyle: ktap\nappend: [a b]\ntest_deadline: 0\n\
                     nodes: [{driver: D, path: dev/x, count: 0}]\nsettings: [{path: /a/../b, value: '1'}]\n";
@@ -192,6 +282,28 @@ mod tests {
         assert_eq!(told.len(), expected.len(), "{told:#?}");
         for ((line, message), (expected_line, word)) in told.iter().zip(expected) {
             assert!(*line == expected_line && message.contains(word), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_metric_is_told_with_its_line() {
+        let text = "name: m\nabout: x\ncommand: [sh]\nparser: exit-code\ntest_deadline: 9\nmetrics:\n\
+                    - {name: a b, regex: '([0-9]+', unit: ns}\n- {name: c, regex: '[0-9]+', unit: us, pages: 0}\n\
+                    - {name: c, regex: '([0-9]+)', unit: per-second, pages: 4}\n";
+        let (_dir, home) = temporary("suites/m.yaml", text);
+        let LabError::File(error) = suite(&home, "m").unwrap_err() else { panic!("not about the file") };
+        let told: Vec<(usize, &str)> =
+            error.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect();
+        let expected = [
+            (7, "no regular expression: error: unclosed group"),
+            (7, "`a b` is no name"),
+            (8, "needs one group"),
+            (8, "must not be 0"),
+            (9, "stands here twice"),
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (line, words) in expected {
+            assert!(told.iter().any(|told| told.0 == line && told.1.contains(words)), "{line} {words}: {told:#?}");
         }
     }
 

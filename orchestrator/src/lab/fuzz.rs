@@ -61,3 +61,12 @@ pub fn counts(data: &[u8]) {
     assert!(metrics[0].samples.iter().all(|sample| sample.copy.unwrap_or(0) <= sample.value));
     assert!(metrics[0].functions.iter().all(|f| f.least <= f.most && f.most <= f.instructions));
 }
+
+/// What other engines of a lab and its boxes say.
+pub fn labs(data: &[u8]) {
+    super::lava::fuzz::log(data);
+    super::lava::fuzz::frames(data);
+    super::lava::fuzz::answer(data);
+    super::reserve::fuzz::coordinator(data);
+    super::dut::fuzz::said(data);
+}

@@ -1,11 +1,12 @@
 //! From a request to what the guest gets: the agent's plan, the files of the initramfs, the kernel command line.
 
 use camino::Utf8PathBuf;
+use orchestrator_protocol::console::CONSOLE;
 use orchestrator_protocol::{Expectation, Job, Module, Nodes, PLAN_PATH, Plan, Setting, Style, VERSION};
 
 use super::BootRequest;
 use super::initramfs::Archive;
-use crate::words::{Accel, Hardware, Machine, Suite, SuiteStyle};
+use crate::words::{Accel, Hardware, Machine, Parser, Suite};
 
 /// Longest command line an x86 kernel takes, less room for what QEMU adds.
 const COMMAND_LINE_LIMIT: usize = 1900;
@@ -29,19 +30,25 @@ pub(super) fn guest(request: &BootRequest) -> Result<Guest, Vec<String>> {
     let mut problems = Vec::new();
     let mut files = request.files.clone();
     let mut jobs = Vec::new();
+    let root = root(&request.machine);
     for suite in &request.suites {
+        if let Some((program, args)) = suite.command.split_first() {
+            let job = job(request, suite, program.clone());
+            jobs.extend(job.map(|job| Job { args: args.to_vec(), may_be_missing: true, ..job }));
+            continue;
+        }
         let Some((_, program)) = request.selftests.iter().find(|(name, _)| *name == suite.name) else {
             problems.push(format!("the build has no selftest program for suite {}", suite.name));
             continue;
         };
-        let path = format!("/tests/{}", suite.name);
+        let path = format!("{root}/tests/{}", suite.name);
         files.push((program.clone(), path.clone()));
         jobs.extend(job(request, suite, path));
     }
     let mut modules = Vec::new();
     for file in &request.modules {
         let name = module_name(file);
-        let path = format!("/modules/{name}.ko");
+        let path = format!("{root}/modules/{name}.ko");
         files.push((file.clone(), path.clone()));
         modules.push(Module { file: path, params: params(request, &name).join(" "), name });
     }
@@ -123,15 +130,15 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
     if only.is_empty() && !selection.only.is_empty() {
         return None;
     }
-    let style = match suite.style {
-        SuiteStyle::KselftestHarness => {
+    let style = match suite.reads() {
+        Parser::KselftestHarness => {
             if only.iter().any(String::is_empty) {
                 // The suite's name stands for all of its tests.
                 only.clear();
             }
             Style::KselftestHarness
         }
-        SuiteStyle::Ktap => {
+        Parser::Ktap | Parser::ExitCode | Parser::Junit(_) | Parser::IgtResults(_) => {
             // It cannot run less than all of itself.
             only.clear();
             Style::Whole
@@ -140,6 +147,9 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
     Some(Job {
         suite: suite.name.clone(),
         program,
+        args: Vec::new(),
+        result: suite.reads().file().map(str::to_owned),
+        may_be_missing: false,
         style,
         only,
         skip: own(&selection.skip),
@@ -149,11 +159,20 @@ fn job(request: &BootRequest, suite: &Suite, program: String) -> Option<Job> {
     })
 }
 
-/// Where the agent sends its frames: a serial port of its own, else its standard output.
+/// Where the agent sends its frames: a serial port of its own, the console that LAVA records, else its standard output.
 fn results(machine: &Machine) -> String {
     match &machine.hardware {
         Hardware::Qemu(qemu) => qemu.results_tty.clone(),
-        Hardware::Dut(_) | Hardware::Lava(_) => "-".to_owned(),
+        Hardware::Dut(_) => "-".to_owned(),
+        Hardware::Lava(_) => CONSOLE.to_owned(),
+    }
+}
+
+/// Folder below which tests and modules lie: a guest has nothing else, a box has a place of ours.
+fn root(machine: &Machine) -> String {
+    match &machine.hardware {
+        Hardware::Dut(dut) => format!("{}/run", dut.state_dir),
+        Hardware::Qemu(_) | Hardware::Lava(_) => String::new(),
     }
 }
 
@@ -281,7 +300,7 @@ mod tests {
         assert_eq!(job.test_deadline, 240);
         request.selection.only = vec!["other.a".into()];
         assert!(guest(&request).unwrap().plan.jobs.is_empty());
-        request.suites[0].style = SuiteStyle::Ktap;
+        request.suites[0].style = Some(crate::words::SuiteStyle::Ktap);
         request.selection.only = vec!["hmm".into()];
         let job = guest(&request).unwrap().plan.jobs.remove(0);
         assert_eq!((job.style, job.only.len()), (Style::Whole, 0));

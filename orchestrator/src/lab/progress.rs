@@ -42,7 +42,11 @@ impl<'a> Progress<'a> {
                 self.say(&full_name(suite, test));
             }
             Message::Done => self.say("power off"),
-            Message::Setup { .. } | Message::Output { .. } | Message::Beat | Message::Unloaded { .. } => {}
+            Message::Setup { .. }
+            | Message::Output { .. }
+            | Message::Result { .. }
+            | Message::Beat
+            | Message::Unloaded { .. } => {}
         }
     }
 

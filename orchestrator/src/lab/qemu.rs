@@ -6,7 +6,7 @@ use super::Counting;
 use super::plugin::plugin_option;
 use super::sockets;
 use crate::process::Command;
-use crate::words::{Accel, BootSpec, QemuMachine};
+use crate::words::{Accel, BootSpec, QemuMachine, SerialPorts};
 
 /// Initramfs in the boot folder.
 pub(super) const INITRAMFS: &str = "initramfs.cpio";
@@ -70,17 +70,27 @@ impl Guest<'_> {
         }
         // Serial ports in the order in which the guest numbers them.
         add("-chardev", "stdio,id=console,signal=off".to_owned());
-        add("-device", "isa-serial,chardev=console".to_owned());
+        let results_device = match self.machine.serial {
+            SerialPorts::Isa => {
+                add("-device", "isa-serial,chardev=console".to_owned());
+                "isa-serial,chardev=results"
+            }
+            SerialPorts::BoardAndVirtio => {
+                add("-serial", "chardev:console".to_owned());
+                add("-device", "virtio-serial-device".to_owned());
+                "virtconsole,chardev=results"
+            }
+        };
         match results {
             Results::Live => {
                 add("-chardev", self.live_results());
-                add("-device", "isa-serial,chardev=results".to_owned());
+                add("-device", results_device.to_owned());
                 add("-chardev", format!("socket,id=control,path={},server=on,wait=off", sockets::CONTROL));
                 add("-mon", "chardev=control,mode=control".to_owned());
             }
             Results::Replay => {
                 add("-chardev", "file,id=results,path=replay.jsonl".to_owned());
-                add("-device", "isa-serial,chardev=results".to_owned());
+                add("-device", results_device.to_owned());
             }
         }
         if let Some(counting) = self.counting {
@@ -203,6 +213,25 @@ mod tests {
         -initrd initramfs.cpio
         -append a=1 memmap=1G$2G
         ");
+    }
+
+    #[test]
+    fn an_arm64_board_has_one_port_and_a_virtio_console() {
+        let home = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let machine = crate::lab::machine(home, "qemu-arm64").unwrap();
+        let spec = BootSpec::default();
+        let (kernel, command_line) = (Utf8Path::new("/c/Image"), "a=1");
+        let machine = machine.qemu().unwrap();
+        let guest = Guest { machine, spec: &spec, accel: Accel::Tcg, kernel, command_line, counting: None };
+        let line = guest.arguments(Results::Live).join(" ");
+        for part in [
+            "-serial chardev:console -device virtio-serial-device -chardev socket,id=results",
+            "-device virtconsole,chardev=results",
+            "-machine virt -accel tcg,thread=multi -cpu cortex-a57 -smp 2 -m 3072M",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!line.contains("isa-serial"), "{line}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Default for Selection {
 }
 
 /// What it takes to count executed instructions by kernel function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counting {
     /// The plugin, a shared object for the host's QEMU.
     pub plugin: Utf8PathBuf,
@@ -40,6 +40,8 @@ pub struct BootRequest {
     pub unit: String,
     /// Kernel image.
     pub kernel: Utf8PathBuf,
+    /// GNU build id of the kernel in hex; without one it runs on no box.
+    pub build_id: Option<String>,
     /// Module files in load order.
     pub modules: Vec<Utf8PathBuf>,
     /// Selftest program of each suite, by suite name.

@@ -8,6 +8,9 @@ const LINE_LIMIT: usize = 64 * 1024;
 /// Longest list of tests accepted in one frame is bounded by this line length.
 const LIST_LIMIT: usize = 2 * 1024 * 1024;
 
+/// Most frames of one boot. All are kept until they are judged, and small ones take many times their bytes.
+const FRAME_LIMIT: u64 = 2_000_000;
+
 /// Puts frames together from bytes and checks their order.
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
@@ -56,6 +59,9 @@ impl Receiver {
         }
         if self.done {
             return Err(format!("frame {number} came after the last one"));
+        }
+        if number >= FRAME_LIMIT {
+            return Err(format!("more than {FRAME_LIMIT} frames came: the guest floods its channel"));
         }
         let listing = matches!(frame.message, Message::Listed { .. });
         if line.len() > LINE_LIMIT && !listing {
@@ -138,6 +144,18 @@ mod tests {
         }
         assert!(receiver.problem.as_deref().is_some_and(|problem| problem.contains("longer than")));
         assert!(receiver.pending.len() <= LIST_LIMIT + 65536);
+    }
+
+    #[test]
+    fn a_flood_of_small_frames_is_refused() {
+        let mut receiver = Receiver { expected: FRAME_LIMIT, ..Receiver::default() };
+        let line = frames(&[Message::Beat]).replace("\"seq\":0", &format!("\"seq\":{FRAME_LIMIT}"));
+        assert!(receiver.push(line.as_bytes()).is_empty());
+        assert!(
+            receiver.problem.as_deref().is_some_and(|problem| problem.contains("floods")),
+            "{:?}",
+            receiver.problem
+        );
     }
 
     #[test]

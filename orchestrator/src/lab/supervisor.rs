@@ -117,8 +117,14 @@ impl<'a> Supervisor<'a> {
     ) -> Option<Stop> {
         let mut connected = false;
         let mut buffer = vec![0; 64 * 1024];
+        let mut told = None;
         loop {
             let (deadline, which) = self.watch.next();
+            if told != Some(which) {
+                let in_ms = deadline.saturating_duration_since(Instant::now()).as_millis();
+                tracing::debug!(deadline = which.name(), in_ms, "guest deadline");
+                told = Some(which);
+            }
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Some(Stop::Cancelled),
@@ -208,7 +214,7 @@ impl<'a> Supervisor<'a> {
 }
 
 /// Keeps what decides how the boot ended.
-fn hear(said: &mut Said, message: &Message) {
+pub(super) fn hear(said: &mut Said, message: &Message) {
     match message {
         Message::Hello { .. } => said.hello = true,
         Message::Setup { what, error: Some(error), fatal: true } => said.fatal = Some(format!("{what}: {error}")),
@@ -222,6 +228,7 @@ fn hear(said: &mut Said, message: &Message) {
         | Message::Begin { .. }
         | Message::Output { .. }
         | Message::Beat
+        | Message::Result { .. }
         | Message::Unloaded { .. } => {}
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn request(dir: &Utf8Path) -> BootRequest {
     BootRequest {
         unit: "boot t".into(),
         kernel: dir.join("vmlinux"),
+        build_id: Some("ab".into()),
         modules: Vec::new(),
         selftests: vec![("hmm".into(), dir.join("hmm-tests"))],
         suites: vec![suite()],

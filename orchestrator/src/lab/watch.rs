@@ -72,7 +72,9 @@ impl Limits {
     pub(super) fn new(timeouts: &Timeouts, accel: Accel, slowness: u32, factor: u32) -> Self {
         let factor = slowness.max(1) * factor.max(1);
         let (life, factor) = match accel {
-            Accel::Kvm | Accel::Native => (Some(LIFE * factor), factor),
+            Accel::Kvm => (Some(LIFE * factor), factor),
+            // A box checks what it was sent before it starts it.
+            Accel::Native => (None, factor),
             Accel::Tcg => (None, factor * TCG_FACTOR),
             Accel::Icount => (None, factor * ICOUNT_FACTOR),
         };

@@ -26,6 +26,8 @@ pub struct Desk {
     pub results: Utf8PathBuf,
     /// The command, for the run's folder.
     pub command: String,
+    /// The engine of its runs.
+    pub engine: String,
     /// How runs are watched.
     pub mode: Mode,
     /// Colours of that.
@@ -94,6 +96,8 @@ impl Runner for Desk {
             trees: vec![tree.clone()],
             profile: target.profile,
             kconfigs: Vec::new(),
+            machines: Vec::new(),
+            machines_with: Default::default(),
             tests: Vec::new(),
             w1: false,
             sparse: false,
@@ -104,6 +108,8 @@ impl Runner for Desk {
             refresh: false,
             prerequisites: Vec::new(),
             reproduces: false,
+            engine: self.engine.clone(),
+            by_itself: true,
             jobs: cores,
             guests: (cores / 2).max(1),
         };

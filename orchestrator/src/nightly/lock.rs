@@ -58,7 +58,7 @@ impl NightLock {
         std::fs::create_dir_all(&folder).map_err(trouble)?;
         let open = std::fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path);
         let file = open.map_err(trouble)?;
-        match file.try_lock() {
+        match crate::process::try_lock(&file) {
             Ok(()) => {
                 let text = serde_json::to_string(&Busy { pid: std::process::id(), since: now });
                 std::fs::write(&path, text.unwrap_or_default()).map_err(trouble)?;

@@ -1,23 +1,25 @@
 //! Building, running and stopping one process.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::PipeReader;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use regex::Regex;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use super::limits::{self, Cage};
 use super::lines::{Stream, read_lines};
-use super::{Sandbox, spawner};
+use super::{Sandbox, spawner, without_secrets};
+
+/// A session keyring of its own (`linux/keyctl.h`).
+const KEYCTL_JOIN_SESSION_KEYRING: nix::libc::c_long = 1;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,17 +222,26 @@ impl Command {
         cancel: &CancellationToken,
         on_line: impl FnMut(Stream, &str),
     ) -> Result<Exit, ProcessError> {
-        tracing::debug!(sandboxed = self.sandbox.is_some(), command = %without_secrets(&self.replay()), "process started");
         let result = self.run_to_end(cancel, on_line).await;
-        let program = &self.program;
-        match &result {
-            Ok(Exit { end, wall, cpu }) => {
-                let (wall_ms, cpu_ms) = (wall.as_millis(), cpu.as_millis());
-                tracing::debug!(program, ?end, wall_ms, cpu_ms, "process ended");
-            }
-            Err(error) => tracing::debug!(program, %error, "process failed"),
+        if let Err(error) = &result {
+            let command = self.replay();
+            tracing::debug!(program = self.program, command = %without_secrets(&command), %error, "process failed");
         }
         result
+    }
+
+    /// Says in the debug log that it runs: with what `doctor --run` needs to find it and its output again.
+    fn say_started(&self, pid: u32) {
+        let command = self.replay();
+        tracing::debug!(
+            pid,
+            program = self.program,
+            sandboxed = self.sandbox.is_some(),
+            deadline_ms = self.deadline.map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+            log = self.log.as_deref().map(Utf8Path::as_str),
+            command = %without_secrets(&command),
+            "process started"
+        );
     }
 
     async fn run_to_end(
@@ -240,8 +251,10 @@ impl Command {
     ) -> Result<Exit, ProcessError> {
         let io = |source| ProcessError::Io { program: self.program.clone(), source };
         let start = Instant::now();
-        let (mut child, gate) = self.spawn().await?;
-        let group = Pid::from_raw(child.id().cast_signed());
+        let (mut child, gate, _cage) = self.spawn().await?;
+        let pid = child.id();
+        self.say_started(pid);
+        let group = Pid::from_raw(pid.cast_signed());
         let mut guard = GroupGuard(Some(group));
         // Closed before anything is killed, here and when this future is dropped (locals go in reverse order).
         let mut gate = gate.map(Gate::open).transpose().map_err(io)?;
@@ -285,6 +298,10 @@ impl Command {
                     Some((stream, bytes)) => {
                         if let Some(log) = &mut log {
                             log.write_all(&bytes).await.map_err(io)?;
+                            // Whoever looks at a run that is at work sees the last line, unless more is on its way.
+                            if inbox.is_empty() {
+                                log.flush().await.map_err(io)?;
+                            }
                         }
                         let text = String::from_utf8_lossy(&bytes);
                         on_line(stream, text.trim_end_matches(['\n', '\r']));
@@ -328,7 +345,10 @@ impl Command {
             (Some(code), _) => End::Code(code),
             (None, signal) => End::Signal(signal.unwrap_or(0)),
         });
-        Ok(Exit { end, wall: start.elapsed(), cpu })
+        let exit = Exit { end, wall: start.elapsed(), cpu };
+        let (wall_ms, cpu_ms) = (exit.wall.as_millis(), exit.cpu.as_millis());
+        tracing::debug!(pid, program = self.program, ?end, wall_ms, cpu_ms, "process ended");
+        Ok(exit)
     }
 
     /// Runs it and gives its standard output; anything but exit code 0 is an error that quotes its standard error.
@@ -372,7 +392,7 @@ impl Command {
         }
     }
 
-    async fn spawn(&self) -> Result<(std::process::Child, Option<Gate>), ProcessError> {
+    async fn spawn(&self) -> Result<(std::process::Child, Option<Gate>, Option<Cage>), ProcessError> {
         let io = |source| ProcessError::Io { program: self.program.clone(), source };
         let gate = self.sandbox.as_ref().map(|_| Gate::new()).transpose().map_err(io)?;
         let argv = self.argv(gate.as_ref());
@@ -383,7 +403,14 @@ impl Command {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let signal = if self.sandbox.is_some() { Signal::SIGKILL } else { self.death_signal };
         let inherited = gate.as_ref().map(Gate::descriptor);
-        // SAFETY: close_range, prctl and fcntl are async-signal-safe, and the closure allocates nothing.
+        let confined = self.sandbox.is_some();
+        // Where groups cannot be had, the report says so.
+        let cage = (confined && limits::groups().is_ok()).then(Cage::make).transpose();
+        let cage = cage.map_err(|what| io(std::io::Error::other(format!("limits could not be set: {what}"))))?;
+        let entrances = cage.as_ref().map(Cage::entrances).unwrap_or_default();
+        let memory = limits::memory();
+        // SAFETY: close_range, prctl, fcntl, write, keyctl and those of limits are plain system calls, and the closure
+        // allocates nothing.
         unsafe {
             command.pre_exec(move || {
                 // What the caller's shell left open is nobody's business; a kernel before 5.11 cannot do this.
@@ -394,6 +421,16 @@ impl Command {
                 {
                     return Err(std::io::Error::last_os_error());
                 }
+                for entrance in &entrances {
+                    if nix::libc::write(*entrance, c"0".as_ptr().cast(), 1) != 1 {
+                        return Err(std::io::Error::last_os_error());
+                    }
+                }
+                if confined {
+                    limits::restrict(memory)?;
+                    // The caller's keys are nobody's business either; a kernel without keys has none to show.
+                    nix::libc::syscall(nix::libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0);
+                }
                 nix::sys::prctl::set_pdeathsig(signal).map_err(Into::into)
             });
         }
@@ -401,15 +438,8 @@ impl Command {
             std::io::ErrorKind::NotFound => ProcessError::NotFound { program: argv[0].clone(), source },
             _ => ProcessError::Io { program: argv[0].clone(), source },
         })?;
-        Ok((child, gate))
+        Ok((child, gate, cage))
     }
-}
-
-/// A command line without the names and passwords that URLs in it may carry.
-fn without_secrets(line: &str) -> Cow<'_, str> {
-    static LOGIN: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"://[^/@\s']+@").expect("the pattern is constant and valid"));
-    LOGIN.replace_all(line, "://***@")
 }
 
 /// Kills the group when the future is dropped before the process ended.

@@ -124,8 +124,108 @@ async fn the_environment_is_an_allow_list() {
     assert_eq!(names, ["A", "LC_ALL", "PATH", "TZ"]);
 }
 
+proptest::proptest! {
+    // Each case starts a shell.
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 32, ..Default::default() })]
+
+    #[test]
+    fn a_shell_reads_every_replay_as_what_was_run(
+        words in proptest::collection::vec("[^\\x00]{0,20}|[ -~\n\t]{0,20}|['\"\\\\$`!*~;&|<>(){} ]{0,8}", 0..20),
+        value in "[^\\x00]{0,20}",
+    ) {
+        let print = "printf '%s\\0' \"$VALUE\" \"$@\"";
+        let command = Command::new("sh", "/").args(["-c", print, "sh"]).args(&words).env("VALUE", &value);
+        let said = std::process::Command::new("sh").arg("-c").arg(command.replay()).output().unwrap();
+        proptest::prop_assert!(said.status.success(), "{}: {said:?}", command.replay());
+        let expected: String = std::iter::once(&value).chain(&words).map(|word| format!("{word}\0")).collect();
+        proptest::prop_assert_eq!(String::from_utf8(said.stdout).unwrap(), expected);
+    }
+}
+
 #[test]
 fn replay_quotes_what_a_shell_would_split() {
     let line = Command::new("make", "/a b").args(["O=/x", "KCFLAGS=-g -O2"]).replay();
     assert_eq!(line, "cd '/a b' && LC_ALL=C TZ=UTC make O=/x 'KCFLAGS=-g -O2'");
+}
+
+/// What a script that tries something prints when it is confined.
+async fn tried(script: &str) -> Option<String> {
+    let mut said = String::new();
+    confined(&format!("exec 2>&1; {script}"))?
+        .run(&CancellationToken::new(), |_, line| {
+            said.push_str(line);
+            said.push('\n');
+        })
+        .await
+        .unwrap();
+    Some(said)
+}
+
+#[tokio::test]
+async fn a_confined_process_finds_no_secret() {
+    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let canary = dir.path().join("secret");
+    std::fs::write(&canary, "canary-4711").unwrap();
+    let canary = canary.to_str().unwrap();
+    let script = format!(
+        "cat {canary} /etc/shadow /etc/gshadow /etc/ssh/*key /root/.ssh/* /root/.netrc /home/*/.ssh/*; \
+         cat /proc/1/environ /proc/[0-9]*/environ | tr '\\0' '\\n'; ls -A /root /home /run /mnt /srv; \
+         umount /root; umount /tmp; cat /root/.bashrc; echo end"
+    );
+    let Some(said) = tried(&script).await else { return };
+    assert!(said.ends_with("end\n"), "{said}");
+    for secret in ["canary-4711", "PRIVATE KEY", "root:*:", "root:!", "root:x:", "root:$"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    let allowed = ["LC_ALL", "PATH", "PWD", "TZ", "SHLVL", "OLDPWD", "_"];
+    for line in said.lines().filter(|line| !line.contains(':')) {
+        let name = line.split('=').next().unwrap_or_default();
+        assert!(!line.contains('=') || allowed.contains(&name), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_confined_process_has_no_capability_and_cannot_get_one() {
+    let script = "grep -h -E '^Cap(Eff|Prm|Bnd):|^NoNewPrivs' /proc/self/status; mount -t tmpfs x /tmp && echo MOUNTED; \
+                  touch /usr/x /etc/x /x /dev/x && echo WROTE; mknod /tmp/sda b 8 0 && echo NODE";
+    let Some(said) = tried(script).await else { return };
+    let none = |name: &str| said.lines().any(|line| line == format!("{name}:\t0000000000000000"));
+    assert!(none("CapEff") && none("CapPrm") && none("CapBnd"), "{said}");
+    assert!(said.contains("NoNewPrivs:\t1"), "{said}");
+    assert!(!said.contains("MOUNTED") && !said.contains("WROTE") && !said.contains("NODE"), "{said}");
+}
+
+#[tokio::test]
+async fn a_confined_process_reaches_no_socket_of_the_host() {
+    use std::os::linux::net::SocketAddrExt;
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let name = format!("orchestrator-canary-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let hidden = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+    hidden.set_nonblocking(true).unwrap();
+    // perl comes with every Debian and every kernel build.
+    let script = format!(
+        "(echo x > /dev/tcp/127.0.0.1/{port}) && echo REACHED; \
+         perl -MSocket -e 'socket(S,PF_UNIX,SOCK_STREAM,0); connect(S,pack_sockaddr_un(\"\\0{name}\")) and print \"REACHED\\n\"; print \"tried\\n\"'"
+    );
+    let Some(command) =
+        confined("").map(|_| Command::new("bash", "/").args(["-c", &script]).sandbox(Sandbox::default()))
+    else {
+        return;
+    };
+    let mut said = String::new();
+    command.run(&CancellationToken::new(), |_, line| said.push_str(line)).await.unwrap();
+    assert!(said.contains("tried") && !said.contains("REACHED"), "{said}");
+    let blocked = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+    assert!(tcp.accept().is_err_and(blocked) && hidden.accept().is_err_and(blocked));
+}
+
+#[tokio::test]
+async fn a_confined_process_has_limits() {
+    let Some(said) = tried("ulimit -f; ulimit -d; ulimit -c; df -P /tmp | tail -1").await else { return };
+    let lines: Vec<&str> = said.lines().collect();
+    let number = |at: usize| lines[at].parse::<u64>().unwrap_or_else(|_| panic!("not limited: {said}"));
+    assert!(number(0) > 0 && number(1) > 0 && number(2) == 0, "{said}");
 }

@@ -6,10 +6,16 @@
 
 mod command;
 mod gate;
+mod limits;
 mod lines;
+mod lock;
 mod sandbox;
+mod secrets;
 mod spawner;
 
 pub use command::{Command, End, Exit, ProcessError, quote};
+pub use limits::confinement;
 pub use lines::Stream;
+pub use lock::{try_lock, try_lock_shared};
 pub use sandbox::{Sandbox, SandboxProbe};
+pub use secrets::without_secrets;

@@ -80,6 +80,7 @@ impl House {
                 }
             }),
             cancel: CancellationToken::new(),
+            engine: Arc::new(crate::engine::Engine::local()),
             own: Arc::new(Own::default()),
         }
     }

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use camino::Utf8Path;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::boots::{self, BootInputs};
 use super::host_accel::HostAccel;
+use super::placement::Placements;
 use super::tools::{self, Tools};
 use super::{Context, Unit};
+use crate::engine::BootJob;
 use crate::lab::{self, Selection};
-use crate::suite;
+use crate::moderation::{Approvals, Authors, Intake, may_use_box};
 use crate::words::{
     Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Clock, Kconfig, Machine, Suite, UnitKind, UnitOutcome, boot_unit,
 };
@@ -73,12 +74,16 @@ pub struct Booter {
     tree: String,
     machines: BTreeMap<String, Machine>,
     suites: BTreeMap<String, Suite>,
+    /// Names of kconfigs on machines in names of units, by kconfig and machine.
+    labels: BTreeMap<(String, String), String>,
     guests: Semaphore,
     accel: Arc<HostAccel>,
+    /// Looks after the boxes between their units.
+    _health: lab::HealthWatch,
 }
 
 impl Booter {
-    /// A booter for these kconfigs on `tree`. `accel` is shared between trees, so that the host is probed once.
+    /// A booter for these kconfigs on `tree` and the machines of `placements`. `accel` is shared between trees, so that the host is probed once.
     ///
     /// # Errors
     /// When a machine or suite file cannot be used.
@@ -86,14 +91,17 @@ impl Booter {
         context: &Context,
         tree: &str,
         kconfigs: &[Kconfig],
+        placements: &Placements,
         accel: Arc<HostAccel>,
     ) -> Result<Booter, lab::LabError> {
-        let mut machines = BTreeMap::new();
         let mut suites = BTreeMap::new();
+        let places = placements.places.iter();
+        let machines: BTreeMap<String, Machine> =
+            places.clone().map(|place| (place.machine.name.clone(), place.machine.clone())).collect();
+        let labels = places
+            .map(|place| ((place.kconfig.name.clone(), place.machine.name.clone()), place.label.clone()))
+            .collect();
         for spec in kconfigs.iter().filter_map(|kconfig| kconfig.boot.as_ref()) {
-            if !machines.contains_key(&spec.machine) {
-                machines.insert(spec.machine.clone(), lab::machine(context.home.root(), &spec.machine)?);
-            }
             for name in spec.suites.iter().chain(&spec.benchmarks) {
                 if !suites.contains_key(name) {
                     suites.insert(name.clone(), lab::suite(context.home.root(), name)?);
@@ -101,7 +109,10 @@ impl Booter {
             }
         }
         let guests = Semaphore::new(context.options().guests.max(1) * GUEST as usize);
-        Ok(Booter { context: context.clone(), tree: tree.to_owned(), machines, suites, guests, accel })
+        let (cache, events, cancel) = (&context.cache, &context.events, &context.cancel);
+        let health = lab::HealthWatch::start(machines.values(), cache, events, cancel);
+        let (context, tree) = (context.clone(), tree.to_owned());
+        Ok(Booter { context, tree, machines, suites, labels, guests, accel, _health: health })
     }
 
     /// All suites of a kconfig: those that test and those that measure.
@@ -121,11 +132,6 @@ impl Booter {
 
     fn named<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<Suite> {
         names.filter_map(|name| self.suites.get(name)).cloned().collect()
-    }
-
-    /// Name of the tree.
-    pub fn tree(&self) -> &str {
-        &self.tree
     }
 
     /// Whether the user wants to stop.
@@ -170,8 +176,13 @@ impl Booter {
         }
         // Guests wait here, not before the look-up: what is known costs nothing.
         let cost = if setup.accel == Accel::Icount { 1 } else { GUEST };
-        let Ok(_guest) = self.guests.acquire_many(cost).await else {
-            return self.infra(want, unit, "the run is ending");
+        let _guest = match self.context.engine.is_here(setup.machine) {
+            true => match self.guests.acquire_many(cost).await {
+                Ok(guest) => Some(guest),
+                Err(_) => return self.infra(want, unit, "the run is ending"),
+            },
+            // The engine's own queue decides.
+            false => None,
         };
         let mut attempt = 1;
         loop {
@@ -202,7 +213,8 @@ impl Booter {
     /// One sentence: the kconfig, the host or the build lacks something.
     async fn setup<'a>(&'a self, want: Want<'a>, selection: &'a Selection) -> Result<Setup<'a>, String> {
         let spec = want.kconfig.boot.as_ref().ok_or("the kconfig is not of kind boot")?;
-        let machine = self.machines.get(&spec.machine).ok_or("the machine is not known")?;
+        let machine = self.machines.get(spec.machine()).ok_or("the machine is not known")?;
+        self.moderated(machine)?;
         let suites = match want.clock {
             None => self.suites(want.kconfig),
             Some(_) => self.benchmarks(want.kconfig),
@@ -214,11 +226,16 @@ impl Booter {
             Some(Clock::Instructions) => Accel::Icount,
             Some(Clock::Wall) | None => self.accel(machine).await.map_err(|error| error.to_string())?,
         };
-        let mut tools = tools::gather(&self.context.cache, want.kernel, want.selftests, &suites, want.clock)?;
+        let mut tools = tools::gather(
+            (self.context.home.root(), &self.context.cache),
+            want.kernel,
+            want.selftests,
+            &suites,
+            want.clock,
+        )?;
         match want.clock {
             Some(Clock::Instructions) => {
-                let binary = machine.qemu().map_or("", |qemu| qemu.binary.as_str());
-                tools.depends_on(&tools::program_version(binary));
+                tools.depends_on(&tools::program_version(qemu_binary(machine)));
             }
             // Both sides must be measured in turns, in one run: another day's boots are another load's.
             Some(Clock::Wall) => tools.depends_on(&self.context.folder.run),
@@ -226,6 +243,7 @@ impl Booter {
         }
         let none = String::new();
         let selftests = want.selftests.artefacts.selftests.as_ref().unwrap_or(&none);
+        let agent = lab::agent_hash_for(machine.arch())?;
         let inputs = BootInputs {
             image: want.kernel.artefacts.image.as_ref().unwrap_or(&none),
             // A program of our own is the same for every revision.
@@ -237,10 +255,28 @@ impl Booter {
             accel,
             selection,
             repetition: want.repetition,
-            agent: &lab::agent_hash(),
+            agent: &agent,
         };
         let key = boots::key(&inputs);
         Ok(Setup { spec, machine, suites, accel, tools, selection, key })
+    }
+
+    /// Whether the series of this tree may run on `machine`. Approvals are read anew each time: one may have come.
+    ///
+    /// # Errors
+    /// One sentence: what it waits for.
+    fn moderated(&self, machine: &Machine) -> Result<(), String> {
+        if machine.qemu().is_some() {
+            return Ok(());
+        }
+        let folder = &self.context.folder;
+        let plan = folder.trees.iter().find(|plan| plan.tree.name() == self.tree);
+        let series = plan.and_then(|plan| plan.series.as_ref().ok()).ok_or("the tree has no series")?;
+        let authors = Authors::load(&self.context.home).map_err(|error| error.to_string())?;
+        let results = folder.path().parent().unwrap_or(folder.path());
+        let approvals = Approvals::read(results).map_err(|error| format!("the approvals cannot be read: {error}"))?;
+        let intake = if folder.options.by_itself { Intake::ByItself } else { Intake::ByHand };
+        may_use_box(series, machine, intake, &authors, &approvals)
     }
 
     fn lookup(&self, key: &str) -> Option<BootRecord> {
@@ -263,82 +299,45 @@ impl Booter {
         }
         let artefacts = &want.kernel.artefacts;
         let dir = boots::attempt_dir(&self.context.cache, key, attempt);
-        // Logs of an earlier boot are hard links in other runs' folders: they must not be written into.
-        let _ = fs_err::remove_dir_all(&dir);
-        let request = lab::BootRequest {
-            unit: unit.to_owned(),
-            kernel: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or("vmlinux")),
+        let job = BootJob {
+            key: key.clone(),
+            image: artefacts.dir.join(artefacts.image_file.as_deref().unwrap_or("vmlinux")),
+            build_id: artefacts.build_id.clone(),
             modules: artefacts.modules.iter().map(|module| artefacts.dir.join(module)).collect(),
-            selftests: tools.programs.clone(),
-            suites: suites.to_vec(),
+            config: artefacts.dir.join("config"),
+            programs: tools.programs.clone(),
+            files: tools.files.clone(),
+            counting: tools.counting.clone(),
+            suites: suites.clone(),
             spec: (*spec).clone(),
             machine: (*machine).clone(),
-            selection: selection.clone(),
+            selection,
             accel: *accel,
-            counting: tools.counting.clone(),
-            files: tools.files.clone(),
-            deadline_factor: 1,
-            cache: self.context.cache.clone(),
-            dir,
-            events: self.context.events.clone(),
-            cancel: self.context.cancel.clone(),
-        };
-        let raw = lab::boot(&request).await;
-        if raw.accel != *accel && !raw.frames.is_empty() {
-            self.accel.fell_back(raw.accel);
-        }
-        let config = fs_err::read_to_string(artefacts.dir.join("config")).unwrap_or_default();
-        let console = fs_err::read(&raw.console).unwrap_or_default();
-        let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
-        let modules: Vec<String> = artefacts.modules.iter().map(|file| module_name(file)).collect();
-        let input = suite::JudgeInput {
-            frames: &raw.frames,
-            problems: &raw.problems,
-            end: &raw.end,
-            console: &String::from_utf8_lossy(&console),
-            suites: &names,
-            only: &selection.only,
-            skip: &selection.skip,
-            modules: &modules,
-            config: &config,
-        };
-        let meta = suite::BootMeta {
+            measures: want.clock.is_some(),
+            exclusive: want.clock == Some(Clock::Wall),
             kernel: want.kernel.revision,
             selftests: want.selftests.revision,
             kconfig: want.kconfig.name.clone(),
-            machine: machine.name.clone(),
-            accel: raw.accel,
-            attempt,
-            dir: raw.dir.clone(),
-            wall_ms: raw.wall_ms,
-            cpu_ms: raw.cpu_ms,
-            replay: raw.replay.clone(),
         };
-        let mut record = suite::judge(input, meta);
-        if want.clock.is_some() && raw.accel != *accel {
-            // Another clock than that of the other side.
-            record.metrics.clear();
-        }
-        if tools.counting.is_some() && !record.metrics.is_empty() {
-            let counts = fs_err::read(raw.dir.join("counts.jsonl")).map_err(|error| error.to_string());
-            match counts.and_then(|bytes| lab::Counts::read(&bytes)) {
-                Ok(counts) if counts.complete || record.end != BootEnd::Completed => {
-                    let problems = counts.rejected.iter().cloned().chain(counts.attach(&mut record.metrics));
-                    for problem in problems.take(3) {
-                        self.context.note(format!("{unit}: instructions by function: {problem}"));
-                    }
+        let at = self.context.surroundings();
+        match self.context.engine.boot(job, unit, attempt, &dir, &at).await {
+            Ok(record) => {
+                if record.accel != *accel && !record.uname.is_empty() {
+                    self.accel.fell_back(qemu_binary(machine), record.accel);
                 }
-                Ok(_) => record.end = uncounted("the plugin's file has no end"),
-                Err(error) => record.end = uncounted(&error),
+                record
             }
+            Err(reason) => BootRecord { attempt, ..unbooted(want, Some(machine), &reason) },
         }
-        record
     }
 
     async fn accel(&self, machine: &Machine) -> Result<Accel, lab::LabError> {
         match machine.qemu() {
-            Some(qemu) => self.accel.choose(lab::probe_accel(&self.context.cache, qemu, &self.context.cancel)).await,
-            None => Ok(Accel::Native),
+            Some(qemu) => {
+                let probe = lab::probe_accel(&self.context.cache, qemu, &self.context.cancel);
+                self.accel.choose(&qemu.binary, probe).await
+            }
+            None => Ok(self.accel.native(&machine.name)),
         }
     }
 
@@ -348,7 +347,10 @@ impl Booter {
     }
 
     fn unit_name(&self, want: Want<'_>, restart: usize) -> String {
-        let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, &want.kconfig.name);
+        let kconfig = &want.kconfig.name;
+        let machine = want.kconfig.boot.as_ref().map_or("", |spec| spec.machine());
+        let label = self.labels.get(&(kconfig.clone(), machine.to_owned())).unwrap_or(kconfig);
+        let mut name = boot_unit(&self.tree, want.kernel.revision, want.selftests.revision, label);
         if let Some(clock) = want.clock {
             name.push_str(match clock {
                 Clock::Instructions => "/instructions",
@@ -370,41 +372,43 @@ impl Booter {
     }
 
     fn infra(&self, want: Want<'_>, unit: String, reason: &str) -> Booted {
-        let record = BootRecord {
-            kernel: want.kernel.revision,
-            selftests: want.selftests.revision,
-            kconfig: want.kconfig.name.clone(),
-            machine: want.kconfig.boot.as_ref().map(|spec| spec.machine.clone()).unwrap_or_default(),
-            accel: match want.clock {
-                Some(Clock::Instructions) => Accel::Icount,
-                Some(Clock::Wall) | None => Accel::Tcg,
-            },
-            attempt: 0,
-            end: BootEnd::Infra { reason: reason.to_owned() },
-            uname: String::new(),
-            log_checked: Err("nothing was booted".to_owned()),
-            tests: Vec::new(),
-            metrics: Vec::new(),
-            remaining: Vec::new(),
-            splats: Vec::new(),
-            dir: "".into(),
-            wall_ms: 0,
-            cpu_ms: 0,
-            replay: String::new(),
-        };
+        let machine = want.kconfig.boot.as_ref().and_then(|spec| self.machines.get(spec.machine()));
+        let record = unbooted(want, machine, reason);
         Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), 1).end(outcome(&record), None);
         Booted { record, reused: false, unit }
     }
 }
 
-/// A boot whose instructions were not counted: trouble of ours, which is tried again and never kept.
-fn uncounted(why: &str) -> BootEnd {
-    BootEnd::Infra { reason: format!("instructions by function were not counted: {why}") }
+/// QEMU's program for a guest; empty for others.
+fn qemu_binary(machine: &Machine) -> &str {
+    machine.qemu().map_or("", |qemu| qemu.binary.as_str())
 }
 
-/// The name that a module file has in the kernel.
-fn module_name(file: &str) -> String {
-    Utf8Path::new(file).file_stem().unwrap_or(file).replace('-', "_")
+/// The record of a boot that was not had.
+fn unbooted(want: Want<'_>, machine: Option<&Machine>, reason: &str) -> BootRecord {
+    BootRecord {
+        kernel: want.kernel.revision,
+        selftests: want.selftests.revision,
+        kconfig: want.kconfig.name.clone(),
+        machine: want.kconfig.boot.as_ref().map_or("", |spec| spec.machine()).to_owned(),
+        accel: match (want.clock, machine) {
+            (Some(Clock::Instructions), _) => Accel::Icount,
+            (Some(Clock::Wall) | None, Some(machine)) if machine.qemu().is_none() => Accel::Native,
+            (Some(Clock::Wall) | None, _) => Accel::Tcg,
+        },
+        attempt: 0,
+        end: BootEnd::Infra { reason: reason.to_owned() },
+        uname: String::new(),
+        log_checked: Err("nothing was booted".to_owned()),
+        tests: Vec::new(),
+        metrics: Vec::new(),
+        remaining: Vec::new(),
+        splats: Vec::new(),
+        dir: "".into(),
+        wall_ms: 0,
+        cpu_ms: 0,
+        replay: String::new(),
+    }
 }
 
 /// The same boot seen as another revision or kconfig with the same key.

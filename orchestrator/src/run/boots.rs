@@ -52,7 +52,9 @@ pub fn attempt_dir(cache: &Utf8Path, key: &str, attempt: u32) -> Utf8PathBuf {
 pub fn lookup(cache: &Utf8Path, key: &str) -> Option<BootRecord> {
     let text = fs_err::read_to_string(cache.join("boots").join(key).join("record.json")).ok()?;
     let mut record: BootRecord = serde_json::from_str(&text).ok()?;
-    record.dir = attempt_dir(cache, key, record.attempt);
+    // The cache may have been moved since; an engine names the folder of an attempt by more than its number.
+    let named = record.dir.file_name().map(|name| cache.join("boots").join(key).join(name));
+    record.dir = named.filter(|dir| dir.is_dir()).unwrap_or_else(|| attempt_dir(cache, key, record.attempt));
     record.dir.is_dir().then_some(record)
 }
 

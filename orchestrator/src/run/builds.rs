@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::board::Pins;
 use super::plan::Expected;
 use super::{Context, Unit};
 use crate::build::{self, BuildOptions, BuildRequest};
-use crate::tree::Worktree;
+use crate::engine::{BuildJob, Slot};
 use crate::words::{
     BuildOutcome, BuildRecord, Kconfig, RevisionCommit, Suite, Tree, UnitKind, UnitOutcome, build_unit,
 };
@@ -101,23 +102,47 @@ impl<'a> BuildStage<'a> {
         Some(build::relabel(record, planned.revision.revision, planned.kconfig))
     }
 
-    /// Has every build: the base first, all kconfigs of a revision before the next, so that the worktree moves only
-    /// forward. Each result is pinned as it comes. Results that are known cost a look-up.
-    pub async fn run(&self, mut pins: BTreeMap<String, Pins>) -> Vec<Made> {
-        let mut worktree = None;
-        let mut all = Vec::new();
-        for revision in self.revisions {
-            for (kconfig, suites) in self.kconfigs {
-                let tools = self.tools[&kconfig.name].clone();
-                let unit = build_unit(&self.tree.name, revision.revision, &kconfig.name);
-                let planned = Planned { revision, kconfig, tools };
-                let have = self.have(&unit, &planned, suites, &mut worktree);
-                let made = have.instrument(tracing::debug_span!("unit", name = unit)).await;
-                if let Some(pins) = pins.get_mut(&kconfig.name) {
-                    pins.pin(made.record.clone());
-                }
-                all.push(made);
+    /// Has every build. An engine with one place has the base first and all kconfigs of a revision before the next, so
+    /// that the worktree moves only forward; one with more has as many kconfigs at once, the revisions of each in
+    /// order. Each result is pinned as it comes. Results that are known cost a look-up.
+    pub async fn run(&self, pins: BTreeMap<String, Pins>) -> Vec<Made> {
+        let pairs =
+            (0..self.revisions.len()).flat_map(|index| (0..self.kconfigs.len()).map(move |which| (index, which)));
+        let places = self.context.engine.builds_at_once();
+        let chains: Vec<Vec<(usize, usize)>> = match places {
+            0 | 1 => vec![pairs.collect()],
+            _ => {
+                let of = |which| (0..self.revisions.len()).map(move |index| (index, which)).collect();
+                (0..self.kconfigs.len()).map(of).collect()
             }
+        };
+        let free = Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS));
+        let work = chains.into_iter().map(|chain| async {
+            // Nobody closes it; chains begin in order.
+            let _place = free.acquire().await.ok();
+            self.chain(chain, &pins).await
+        });
+        let done = futures::future::join_all(work).await;
+        let mut all: Vec<((usize, usize), Made)> = done.into_iter().flatten().collect();
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, made)| made).collect()
+    }
+
+    /// Has some builds, one after the other, in one work folder.
+    async fn chain(&self, chain: Vec<(usize, usize)>, pins: &BTreeMap<String, Pins>) -> Vec<((usize, usize), Made)> {
+        let mut slot = None;
+        let mut all = Vec::new();
+        for (index, which) in chain {
+            let (revision, (kconfig, suites)) = (&self.revisions[index], &self.kconfigs[which]);
+            let tools = self.tools[&kconfig.name].clone();
+            let unit = build_unit(&self.tree.name, revision.revision, &kconfig.name);
+            let planned = Planned { revision, kconfig, tools };
+            let have = self.have(&unit, &planned, suites, &mut slot);
+            let made = have.instrument(tracing::debug_span!("unit", name = unit)).await;
+            if let Some(pins) = pins.get(&kconfig.name) {
+                pins.pin(made.record.clone());
+            }
+            all.push(((index, which), made));
         }
         all
     }
@@ -127,7 +152,7 @@ impl<'a> BuildStage<'a> {
         BuildOptions { w1: options.w1, sparse: options.sparse }
     }
 
-    async fn have(&self, unit: &str, planned: &Planned<'_>, suites: &[Suite], worktree: &mut Option<Worktree>) -> Made {
+    async fn have(&self, unit: &str, planned: &Planned<'_>, suites: &[Suite], slot: &mut Option<Slot>) -> Made {
         let (context, unit) = (self.context, unit.to_owned());
         let request = self.request(planned, suites, &unit);
         let unbuilt = |outcome| BuildRecord::unbuilt(planned.revision.revision, planned.kconfig, outcome);
@@ -149,12 +174,18 @@ impl<'a> BuildStage<'a> {
         if context.cancel.is_cancelled() {
             return self.ended(work, unbuilt(interrupted()));
         }
-        if let Err(error) = self.switch(worktree, planned.revision).await {
-            let record = unbuilt(BuildOutcome::Infra { reason: error });
-            return self.ended(work, record);
-        }
-        let source = worktree.as_ref().map(|worktree| worktree.dir().to_owned()).unwrap_or_default();
-        let mut record = build::build(&BuildRequest { source, ..request }).await;
+        let job = BuildJob {
+            key,
+            tree: self.tree.clone(),
+            revision: planned.revision.clone(),
+            kconfig: planned.kconfig.clone(),
+            suites: suites.to_vec(),
+            jobs: context.engine.make_jobs().unwrap_or(request.jobs),
+            options: request.options,
+            touched: request.touched,
+            fresh: request.fresh,
+        };
+        let mut record = context.engine.build(job, &work.name, &context.surroundings(), slot).await;
         if context.cancel.is_cancelled() && matches!(record.outcome, BuildOutcome::Infra { .. }) {
             record.outcome = interrupted();
         }
@@ -184,27 +215,6 @@ impl<'a> BuildStage<'a> {
         }
     }
 
-    /// Brings the worktree to a revision, making it first where there is none yet.
-    async fn switch(&self, worktree: &mut Option<Worktree>, revision: &RevisionCommit) -> Result<(), String> {
-        let context = self.context;
-        if worktree.is_none() {
-            let dir = self.work_dir().join("src");
-            let unit = format!("build/{}/worktree", self.tree.name);
-            let opened = Worktree::open(self.tree, &dir, &unit, &context.events, &context.cancel).await;
-            *worktree = Some(opened.map_err(|error| error.to_string())?);
-        }
-        match worktree {
-            Some(worktree) => {
-                worktree.switch(revision, &context.cancel).await.map(drop).map_err(|error| error.to_string())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn work_dir(&self) -> Utf8PathBuf {
-        self.context.cache.join("work").join(&self.tree.name)
-    }
-
     fn request(&self, planned: &Planned<'_>, suites: &[Suite], unit: &str) -> BuildRequest {
         let mut touched: Vec<String> = self.revisions.iter().flat_map(|revision| revision.touched.clone()).collect();
         touched.sort();
@@ -214,7 +224,7 @@ impl<'a> BuildStage<'a> {
             revision: planned.revision.clone(),
             kconfig: planned.kconfig.clone(),
             suites: suites.to_vec(),
-            out: self.work_dir().join(&planned.kconfig.name),
+            out: Utf8PathBuf::new(),
             cache: self.context.cache.clone(),
             jobs: self.context.options().jobs,
             options: self.build_options(),

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Options, RunFolder};
 use crate::config::Home;
+use crate::engine::{Engine, Surroundings};
 use crate::words::{Event, EventSink};
 
 /// A run at work.
@@ -23,6 +24,8 @@ pub struct Context {
     pub events: EventSink,
     /// Cancelled when the user wants to stop.
     pub cancel: CancellationToken,
+    /// Where units are done.
+    pub engine: Arc<Engine>,
     /// What this run made itself, also before it was interrupted.
     pub own: Arc<Own>,
 }
@@ -75,6 +78,11 @@ impl Context {
     /// What the user asked.
     pub fn options(&self) -> &Options {
         &self.folder.options
+    }
+
+    /// What units are done with on this host.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings { cache: self.cache.clone(), node: None, events: self.events.clone(), cancel: self.cancel.clone() }
     }
 
     /// Says something that is no finding.

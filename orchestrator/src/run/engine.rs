@@ -15,10 +15,12 @@ use super::context::Own;
 use super::examine::{Examined, examine};
 use super::flake_past::FlakePast;
 use super::forecast::{measured_boots, plain_boots};
+use super::gaps::Unplaced;
 use super::history::History;
 use super::host_accel::HostAccel;
 use super::measure::{Measurement, metric_names};
 use super::metric_past::MetricPast;
+use super::placement::{Placement, Placements, place};
 use super::plan::{Expected, Plan};
 use super::previous::{self, Told, Which};
 use super::trees::{Prepared, prepare};
@@ -27,8 +29,8 @@ use super::{
 };
 use crate::build;
 use crate::config::Home;
+use crate::engine::{self, Engine, Surroundings};
 use crate::known::KnownIssues;
-use crate::lab;
 use crate::report::{self, Report};
 use crate::term::Live;
 use crate::words::{BuildRecord, Clock, Event, Kconfig, Kind, Profile, Series, Suite, UnitKind};
@@ -67,9 +69,11 @@ pub struct TreeResult {
     pub prepared: Prepared,
     /// Kconfigs with their suites.
     pub kconfigs: Vec<(Kconfig, Vec<Suite>)>,
+    /// What boots nowhere, or not everywhere.
+    pub unplaced: Vec<Unplaced>,
     /// Every build.
     pub builds: Vec<Made>,
-    /// Every kconfig of kind boot.
+    /// Every kconfig of kind boot, on each of its machines.
     pub examined: Vec<Examined>,
     /// Every kconfig with benchmarks, on every clock.
     pub measured: Vec<Examined>,
@@ -89,12 +93,7 @@ impl TreeResult {
 pub fn select_kconfigs(home: &Home, options: &Options) -> Result<Vec<Kconfig>, RunError> {
     let matrix = build::matrix(home).map_err(|error| RunError::Input(error.to_string()))?;
     let selected = select(&matrix, options)?;
-    for spec in selected.iter().filter_map(|kconfig| kconfig.boot.as_ref()) {
-        lab::machine(home.root(), &spec.machine).map_err(|error| RunError::Input(error.to_string()))?;
-        for suite in spec.suites.iter().chain(&spec.benchmarks) {
-            lab::suite(home.root(), suite).map_err(|error| RunError::Input(error.to_string()))?;
-        }
-    }
+    place(home, &selected, options)?;
     Ok(selected)
 }
 
@@ -151,6 +150,7 @@ pub async fn execute(
     // Read once: the files may change while the run is at work.
     let matrix = build::matrix(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
     let kconfigs = select(&matrix, &folder.options)?;
+    let placements = place(&places.home, &kconfigs, &folder.options)?;
     let catalogue = crate::tree::catalogue(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
     let results = folder.path().parent().unwrap_or(folder.path());
     let known = KnownIssues::read(results).map_err(|error| RunError::Input(error.to_string()))?;
@@ -161,12 +161,16 @@ pub async fn execute(
             live.on_event(event);
         }
     });
+    let engines = engine::engines(&places.home).map_err(|error| RunError::Input(error.to_string()))?;
+    let at = Surroundings { cache: places.cache.clone(), node: None, events: events.clone(), cancel: cancel.clone() };
+    let engine = Engine::open(&engines, &folder.options.engine, &folder.run, &at).map_err(RunError::Input)?;
     let context = Context {
         home: places.home.clone(),
         cache: places.cache.clone(),
         folder: folder.clone(),
         events: events.clone(),
         cancel: cancel.clone(),
+        engine: Arc::new(engine),
         own: Arc::new(Own::from_events(&before)),
     };
     events(Event::RunStarted {
@@ -187,7 +191,7 @@ pub async fn execute(
     }
     for tree in &plans {
         let patches = tree.series.as_ref().map_or(0, |series| series.patches.len());
-        plan.guess(&tree.tree.name(), patches, &kconfigs, folder.options.no_boot);
+        plan.guess(&tree.tree.name(), patches, &kconfigs, &placements);
     }
     plan.say();
     let accel = Arc::new(HostAccel::default());
@@ -204,18 +208,19 @@ pub async fn execute(
         if !matches!(prepared, Prepared::Ready { .. }) {
             plan.give_up(&name);
         }
-        let mut tested = test_tree(&context, prepared, &kconfigs, &accel, &plan, &past).await?;
+        let mut tested = test_tree(&context, prepared, &kconfigs, &placements, &accel, &plan, &past).await?;
         for examined in &mut tested.examined {
-            flakes.look_at(&name, &examined.kconfig, &mut examined.comparisons);
+            flakes.look_at([&name, &examined.kconfig, &examined.machine], &mut examined.comparisons);
         }
         trees.push(tested);
     }
+    let accel = accel.get();
     let inputs = summary::Inputs {
         context: &context,
         trees: &trees,
         kconfigs: &kconfigs,
         matrix: &matrix,
-        accel: accel.get(),
+        accel: accel.as_ref(),
         past: &past,
         known: &known,
         resumed: !before.is_empty(),
@@ -265,15 +270,16 @@ async fn test_tree(
     context: &Context,
     prepared: Prepared,
     kconfigs: &[Kconfig],
+    placements: &Placements,
     accel: &Arc<HostAccel>,
     plan: &Plan,
     past: &MetricPast,
 ) -> Result<TreeResult, RunError> {
     let Prepared::Ready { tree, series, revisions, .. } = &prepared else {
         let (builds, examined, measured) = (Vec::new(), Vec::new(), Vec::new());
-        return Ok(TreeResult { prepared, kconfigs: Vec::new(), builds, examined, measured });
+        return Ok(TreeResult { prepared, kconfigs: Vec::new(), unplaced: Vec::new(), builds, examined, measured });
     };
-    let booter = Booter::new(context, &tree.name, kconfigs, accel.clone());
+    let booter = Booter::new(context, &tree.name, kconfigs, placements, accel.clone());
     let booter = booter.map_err(|error| RunError::Input(error.to_string()))?;
     let with_suites: Vec<(Kconfig, Vec<Suite>)> =
         kconfigs.iter().map(|kconfig| (kconfig.clone(), booter.all_suites(kconfig))).collect();
@@ -284,12 +290,10 @@ async fn test_tree(
     for (kconfig, _) in &with_suites {
         let (pin, board) = Board::new(tip);
         pins.insert(kconfig.name.clone(), pin);
-        if kconfig.kind == Kind::Boot && !context.options().no_boot {
-            boards.push((kconfig, board));
-        }
+        boards.extend(placements.of(&kconfig.name).map(|place| (place, board.clone())));
     }
     let plans: Vec<KconfigPlan<'_>> =
-        boards.iter().map(|(kconfig, board)| KconfigPlan::new(context, series, kconfig, board, &booter)).collect();
+        boards.iter().map(|(place, board)| KconfigPlan::new(context, series, place, board, &booter)).collect();
     let forecast = stage.forecast();
     plan.builds(&tree.name, forecast.iter().map(|build| build.unit.clone()).collect());
     for boots in &plans {
@@ -299,35 +303,37 @@ async fn test_tree(
             builds.find(|build| build.revision == index).and_then(|build| build.record.as_ref())
         };
         if let (Some(base), Some(patched)) = (of(0), of(tip)) {
-            plan.boots(&tree.name, &kconfig.name, boots.expected(&booter, base, patched).await);
+            plan.boots(&tree.name, &boots.place.label, boots.expected(&booter, base, patched).await);
         }
     }
     plan.say();
     drop(forecast);
     let examinations = plans.iter().map(|boots| async {
-        let (kconfig, board) = (boots.kconfig, boots.board);
+        let (label, board) = (boots.place.label.as_str(), boots.board);
         // What the kconfig has to boot is known as soon as both ends are built.
         let refine = async {
             if let (Some(base), Some(patched)) = (board.wait(0).await, board.wait(tip).await) {
-                plan.boots(&tree.name, &kconfig.name, boots.expected(&booter, &base, &patched).await);
+                plan.boots(&tree.name, label, boots.expected(&booter, &base, &patched).await);
                 plan.say();
             }
         };
         let ((examined, measured), ()) = tokio::join!(boots.run(&tree.name, &booter, past), refine);
         let booted = examined.iter().chain(&measured).flat_map(Examined::boots);
         let booted = booted.map(|boot| Expected { unit: boot.unit.clone(), kind: UnitKind::Boot, known: boot.reused });
-        plan.boots(&tree.name, &kconfig.name, booted.collect());
+        plan.boots(&tree.name, label, booted.collect());
         plan.say();
         (examined, measured)
     });
     let (builds, booted) = tokio::join!(stage.run(pins), futures::future::join_all(examinations));
     let (examined, measured): (Vec<Option<Examined>>, Vec<Vec<Examined>>) = booted.into_iter().unzip();
     let (examined, measured) = (examined.into_iter().flatten().collect(), measured.into_iter().flatten().collect());
-    Ok(TreeResult { prepared, kconfigs: with_suites, builds, examined, measured })
+    let unplaced = placements.gaps.clone();
+    Ok(TreeResult { prepared, kconfigs: with_suites, unplaced, builds, examined, measured })
 }
 
-/// What is booted of one kconfig.
+/// What is booted of one kconfig on one machine.
 struct KconfigPlan<'a> {
+    place: &'a Placement,
     kconfig: &'a Kconfig,
     board: &'a Board,
     /// Tests to run (all when empty); `None` when none are wanted.
@@ -344,14 +350,16 @@ impl<'a> KconfigPlan<'a> {
     fn new(
         context: &Context,
         series: &Series,
-        kconfig: &'a Kconfig,
+        place: &'a Placement,
         board: &'a Board,
         booter: &Booter,
     ) -> KconfigPlan<'a> {
+        let kconfig = &place.kconfig;
         let options = context.options();
         let (suites, benchmarks) = (booter.suites(kconfig), booter.benchmarks(kconfig));
         let metrics = chosen(&options.tests, &benchmarks).filter(|_| !benchmarks.is_empty());
         KconfigPlan {
+            place,
             kconfig,
             board,
             tests: chosen(&options.tests, &suites).filter(|_| !suites.is_empty()),
@@ -368,7 +376,8 @@ impl<'a> KconfigPlan<'a> {
         if let Some(tests) = &self.tests {
             boots.extend(plain_boots(booter, self.kconfig, base, patched, tests).await);
         }
-        for clock in &self.clocks {
+        let guest = self.place.machine.qemu().is_some();
+        for clock in self.clocks.iter().filter(|clock| guest || **clock == Clock::Wall) {
             let metrics = metric_names(&booter.benchmarks(self.kconfig), self.profile, &self.metrics);
             boots.extend(measured_boots(booter, self.kconfig, base, patched, *clock, metrics).await);
         }
@@ -394,7 +403,11 @@ impl<'a> KconfigPlan<'a> {
                 subjects: &self.subjects,
                 past,
             };
-            measured.push(match examined.as_ref().and_then(Examined::crash) {
+            let no_clock = (*clock == Clock::Instructions && self.place.machine.qemu().is_none()).then(|| {
+                let name = &self.place.machine.name;
+                format!("{name} is no guest: it has no clock that counts instructions (--clock wall measures on it)")
+            });
+            measured.push(match no_clock.or_else(|| examined.as_ref().and_then(Examined::crash)) {
                 Some(why) => measurement.refused(why),
                 None => measurement.run().await,
             });

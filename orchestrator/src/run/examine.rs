@@ -21,6 +21,8 @@ use crate::words::{
 pub struct Examined {
     /// Name of the kconfig.
     pub kconfig: String,
+    /// Name of the machine.
+    pub machine: String,
     /// Why nothing was booted, when nothing was.
     pub not_booted: Option<String>,
     /// Base kernel with base selftests, all repeats.
@@ -81,7 +83,8 @@ pub fn records(boots: &[Booted]) -> Vec<BootRecord> {
 
 /// Examines one kconfig as its builds come in.
 pub async fn examine(kconfig: &Kconfig, board: &Board, booter: &Booter, tests: &[String]) -> Examined {
-    let mut examined = Examined { kconfig: kconfig.name.clone(), ..Examined::default() };
+    let machine = kconfig.boot.as_ref().map_or("", |spec| spec.machine()).to_owned();
+    let mut examined = Examined { kconfig: kconfig.name.clone(), machine, ..Examined::default() };
     let worth = board.any_differs().await;
     let (Some(base), tip) = (board.wait(0).await, board.tip) else {
         examined.not_booted = Some("the base was not built".to_owned());

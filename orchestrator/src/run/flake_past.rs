@@ -22,8 +22,8 @@ pub struct TestsOfRun {
     boots: Vec<BootRow>,
 }
 
-/// Tree, kconfig, test.
-type Place = (String, String, String);
+/// Tree, kconfig, machine, test.
+type Place = [String; 4];
 
 /// What every test did on bases of earlier runs.
 #[derive(Debug, Clone, Default)]
@@ -58,29 +58,33 @@ impl FlakePast {
             let tree = report.trees.iter().find(|tree| tree.name == table.tree);
             let Some(commit) = tree.and_then(|tree| tree.commit.clone()) else { continue };
             let own = |row: &&BootRow| {
-                row.tree == table.tree && row.kconfig == table.kconfig && row.kernel.index() == 0 && !row.reused
+                row.tree == table.tree
+                    && row.kconfig == table.kconfig
+                    && row.machine == table.machine
+                    && row.kernel.index() == 0
+                    && !row.reused
             };
             if !report.boots.iter().any(|row| own(&row)) {
                 continue;
             }
             for row in table.rows.iter().filter(|row| row.base.tries > 0) {
-                let place = (table.tree.clone(), table.kconfig.clone(), row.test.clone());
+                let place = [&table.tree, &table.kconfig, &table.machine, &row.test].map(String::clone);
                 let tries = BaseTries { commit: commit.clone(), rate: row.base };
                 self.tests.entry(place).or_default().push(tries);
             }
         }
     }
 
-    /// The rate of a test on bases of the tree with the kconfig.
-    pub fn rate(&self, tree: &str, kconfig: &str, test: &str) -> Option<FlakeRate> {
-        let place = (tree.to_owned(), kconfig.to_owned(), test.to_owned());
+    /// The rate of a test on bases of the tree with the kconfig on the machine.
+    pub fn rate(&self, [tree, kconfig, machine]: [&str; 3], test: &str) -> Option<FlakeRate> {
+        let place = [tree, kconfig, machine, test].map(str::to_owned);
         compare::flake_rate(self.tests.get(&place)?)
     }
 
-    /// Looks at the comparisons of a kconfig in the light of earlier runs.
-    pub fn look_at(&self, tree: &str, kconfig: &str, comparisons: &mut [TestComparison]) {
+    /// Looks at the comparisons of a tree, kconfig and machine in the light of earlier runs.
+    pub fn look_at(&self, place: [&str; 3], comparisons: &mut [TestComparison]) {
         for comparison in comparisons {
-            if let Some(past) = self.rate(tree, kconfig, &comparison.test) {
+            if let Some(past) = self.rate(place, &comparison.test) {
                 compare::with_history(comparison, &past);
             }
         }
@@ -121,9 +125,10 @@ mod tests {
         past.add(&tests_of(&run("b", 0)));
         let report = run("a", 1);
         let table = &report.tests[0];
-        let rate = past.rate(&table.tree, &table.kconfig, &table.rows[0].test).unwrap();
+        let rate = past.rate([&table.tree, &table.kconfig, &table.machine], &table.rows[0].test).unwrap();
         assert_eq!((rate.rate, rate.is_flaky), (Rate { bad: 1, tries: 6 }, true));
-        assert_eq!(past.rate("other", &table.kconfig, &table.rows[0].test), None);
+        assert_eq!(past.rate(["other", &table.kconfig, &table.machine], &table.rows[0].test), None);
+        assert_eq!(past.rate([&table.tree, &table.kconfig, "other"], &table.rows[0].test), None);
     }
 
     #[test]
@@ -138,7 +143,7 @@ mod tests {
         let report = run("a", 0);
         let table = &report.tests[0];
         let past = FlakePast::read(results, "20260103-000000-v6");
-        let rate = past.rate(&table.tree, &table.kconfig, &table.rows[0].test).unwrap();
+        let rate = past.rate([&table.tree, &table.kconfig, &table.machine], &table.rows[0].test).unwrap();
         assert_eq!(rate.rate, Rate { bad: 3, tries: 6 }, "the run itself and later ones are not its past");
     }
 }

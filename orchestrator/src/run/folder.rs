@@ -236,7 +236,7 @@ impl RunFolder {
     pub fn lock(&self) -> Result<RunLock, FolderError> {
         let path = self.path.join("lock");
         let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path)?;
-        match file.try_lock() {
+        match crate::process::try_lock(&file) {
             Ok(()) => {
                 std::fs::write(&path, std::process::id().to_string())?;
                 Ok(RunLock { _file: file })

@@ -6,7 +6,7 @@ use super::measure::{WANTED, wall_boot};
 use super::plan::Expected;
 use crate::lab::Selection;
 use crate::stats;
-use crate::words::{BuildRecord, Clock, Kconfig, UnitKind, boot_unit};
+use crate::words::{BuildRecord, Clock, Kconfig, UnitKind};
 
 /// The pairs of kernel and selftests that are booted in any case; repeats come on top when something is suspect.
 pub fn pairs<'a>(base: &'a BuildRecord, patched: &'a BuildRecord) -> Vec<(&'a BuildRecord, &'a BuildRecord)> {
@@ -33,8 +33,7 @@ pub async fn plain_boots(
     let mut boots = Vec::new();
     for (kernel, selftests) in pairs(base, patched) {
         let want = Want { kconfig, kernel, selftests, selection: &selection, clock: None, repetition: 0, purpose: "" };
-        let unit = boot_unit(booter.tree(), kernel.revision, selftests.revision, &kconfig.name);
-        boots.push(Expected { unit, kind: UnitKind::Boot, known: booter.knows(want).await });
+        boots.push(Expected { unit: booter.unit(want), kind: UnitKind::Boot, known: booter.knows(want).await });
     }
     boots
 }

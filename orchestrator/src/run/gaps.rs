@@ -15,6 +15,17 @@ const NAMED: usize = 60;
 /// Lines quoted as evidence.
 const QUOTED: usize = 12;
 
+/// Boots or a suite of a kconfig for which there is no machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unplaced {
+    /// Name of the kconfig.
+    pub kconfig: String,
+    /// What does not run: a few words.
+    pub what: String,
+    /// Why: one sentence.
+    pub why: String,
+}
+
 /// Everything on this tree that got no answer, with the reason.
 pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
     let Prepared::Ready { tree, .. } = &result.prepared else { return Vec::new() };
@@ -24,6 +35,9 @@ pub fn not_covered(result: &TreeResult) -> Vec<NotCovered> {
     };
     for (kconfig, why) in not_built(result) {
         gap(Some(&kconfig), format!("kconfig {kconfig}"), why, Vec::new());
+    }
+    for unplaced in &result.unplaced {
+        gap(Some(&unplaced.kconfig), unplaced.what.clone(), unplaced.why.clone(), Vec::new());
     }
     let mut paths: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for made in &result.builds {
@@ -103,7 +117,9 @@ pub fn unmeasured(result: &TreeResult) -> Vec<String> {
 
 /// Kconfigs of the matrix that the run's profile leaves out.
 pub fn other_profiles(matrix: &[(String, Profile)], profile: Profile, chosen: bool) -> Option<NotCovered> {
-    let left: Vec<&str> = matrix.iter().filter(|(_, other)| *other > profile).map(|(name, _)| name.as_str()).collect();
+    // What needs a machine that few have is no gap of those who have none.
+    let left = matrix.iter().filter(|(_, other)| *other > profile && *other != Profile::Lab);
+    let left: Vec<&str> = left.map(|(name, _)| name.as_str()).collect();
     (!left.is_empty() && !chosen).then(|| NotCovered {
         what: format!("{} kconfigs: {}", left.len(), left.join(", ")),
         why: "not in this profile; --profile full or nightly covers them".to_owned(),
@@ -227,7 +243,8 @@ mod tests {
 
     #[test]
     fn what_the_profile_leaves_out_is_said_unless_the_user_chose() {
-        let matrix = [("hmm".to_owned(), Profile::Quick), ("hmm-kasan".to_owned(), Profile::Full)];
+        let matrix = [("hmm", Profile::Quick), ("hmm-kasan", Profile::Full), ("hmm-box", Profile::Lab)];
+        let matrix = matrix.map(|(name, profile)| (name.to_owned(), profile));
         let gap = other_profiles(&matrix, Profile::Quick, false).unwrap();
         assert_eq!(gap.what, "1 kconfigs: hmm-kasan");
         assert!(other_profiles(&matrix, Profile::Nightly, false).is_none());

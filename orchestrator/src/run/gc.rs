@@ -77,6 +77,14 @@ pub fn collect(
             }
         }
     }
+    if !busy {
+        // What was sent to an engine for a run; the results themselves are in builds and boots.
+        for (path, _) in entries(&cache.join("jobs"))? {
+            if age(&path)? >= old {
+                doomed.push(path);
+            }
+        }
+    }
     if budget.all && !busy {
         for kind in ["work", "trees"] {
             doomed.extend(entries(&cache.join(kind))?.into_iter().map(|(path, _)| path));

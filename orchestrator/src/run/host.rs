@@ -1,7 +1,7 @@
 //! The host, for the report.
 
 use crate::lab::AccelChoice;
-use crate::process::{Command, Sandbox, SandboxProbe};
+use crate::process::{Command, Sandbox, SandboxProbe, confinement};
 use crate::report::model::{HostInfo, ToolchainInfo};
 use crate::words::{Accel, Kconfig};
 
@@ -11,7 +11,7 @@ use super::engine::TreeResult;
 pub async fn info(accel: Option<&AccelChoice>, kconfigs: &[Kconfig], trees: &[TreeResult]) -> HostInfo {
     let machine = nix::sys::utsname::uname().map(|name| name.machine().to_string_lossy().into_owned());
     let (sandboxed, sandbox) = match Sandbox::probe() {
-        SandboxProbe::Works => (true, "bubblewrap: no network, host read-only, no home folder".to_owned()),
+        SandboxProbe::Works => (true, confinement()),
         SandboxProbe::Missing(reason) => (false, reason.clone()),
     };
     HostInfo {

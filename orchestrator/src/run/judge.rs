@@ -47,16 +47,19 @@ pub fn judge(context: &Context, result: &TreeResult) -> Judged {
     let mut findings = build_findings(&frame, &builds);
     let mut of_boots: Vec<Finding> = Vec::new();
     for examined in &result.examined {
-        of_boots.extend(boot_findings(&frame, &sides(context, result, examined)));
+        of_boots.extend(boot_findings(&frame, &sides(context, examined)));
     }
     for measured in &result.measured {
         // What the tests have shown of a patch already need not be told again by a benchmark that trips over it, too.
         let told = |finding: &Finding, of_boots: &[Finding]| {
             of_boots.iter().any(|other| {
-                other.severity == Severity::Problem && other.kconfig == finding.kconfig && other.patch == finding.patch
+                other.severity == Severity::Problem
+                    && other.kconfig == finding.kconfig
+                    && other.machine == finding.machine
+                    && other.patch == finding.patch
             })
         };
-        let fresh: Vec<Finding> = boot_findings(&frame, &sides(context, result, measured))
+        let fresh: Vec<Finding> = boot_findings(&frame, &sides(context, measured))
             .into_iter()
             .filter(|finding| !told(finding, &of_boots))
             .collect();
@@ -69,7 +72,9 @@ pub fn judge(context: &Context, result: &TreeResult) -> Judged {
         let broken: Vec<_> = of_boots
             .iter()
             .filter(|finding| {
-                finding.severity == Severity::Problem && finding.kconfig.as_ref() == Some(&measured.kconfig)
+                finding.severity == Severity::Problem
+                    && finding.kconfig.as_ref() == Some(&measured.kconfig)
+                    && finding.machine.as_ref() == Some(&measured.machine)
             })
             .filter_map(|finding| finding.patch.clone())
             .collect();
@@ -80,9 +85,7 @@ pub fn judge(context: &Context, result: &TreeResult) -> Judged {
     Judged { findings, not_covered: gaps::not_covered(result), base_health: gaps::base_health(result) }
 }
 
-fn sides<'a>(context: &Context, result: &'a TreeResult, examined: &'a Examined) -> BootSides<'a> {
-    let kconfig = result.kconfigs.iter().find(|(kconfig, _)| kconfig.name == examined.kconfig);
-    let machine = kconfig.and_then(|(kconfig, _)| kconfig.boot.as_ref()).map_or("", |spec| spec.machine.as_str());
+fn sides<'a>(context: &Context, examined: &'a Examined) -> BootSides<'a> {
     let seen = |boots: &[Booted]| -> Vec<Seen> {
         let one =
             |boot: &Booted| Seen { record: boot.record.clone(), unit: boot.unit.clone(), tail: tail(context, boot) };
@@ -90,7 +93,7 @@ fn sides<'a>(context: &Context, result: &'a TreeResult, examined: &'a Examined) 
     };
     BootSides {
         kconfig: &examined.kconfig,
-        machine,
+        machine: &examined.machine,
         base: seen(&examined.base),
         patched: seen(&examined.patched),
         patched_old_tests: seen(&examined.patched_old_tests),

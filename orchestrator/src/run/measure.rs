@@ -51,7 +51,8 @@ impl Measurement<'_> {
     }
 
     fn empty(&self) -> Examined {
-        Examined { kconfig: self.kconfig.name.clone(), ..Examined::default() }
+        let machine = self.place().machine.to_owned();
+        Examined { kconfig: self.kconfig.name.clone(), machine, ..Examined::default() }
     }
 
     /// Measures as the builds come in.
@@ -175,7 +176,7 @@ impl Measurement<'_> {
     }
 
     fn place(&self) -> Place<'_> {
-        let machine = self.kconfig.boot.as_ref().map_or("", |spec| spec.machine.as_str());
+        let machine = self.kconfig.boot.as_ref().map_or("", |spec| spec.machine());
         Place { tree: self.tree, kconfig: &self.kconfig.name, machine, clock: self.clock }
     }
 
@@ -323,7 +324,7 @@ pub fn metric_names(suites: &[Suite], profile: Profile, only: &[String]) -> Vec<
     let list = |suite: &Suite| -> Vec<String> {
         let quick = match profile {
             Profile::Quick => &suite.quick,
-            Profile::Full | Profile::Nightly => &suite.tests,
+            Profile::Full | Profile::Nightly | Profile::Lab => &suite.tests,
         };
         let names = if quick.is_empty() { &suite.tests } else { quick };
         // A suite is all of its tests.

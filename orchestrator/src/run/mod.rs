@@ -10,6 +10,7 @@ mod booter;
 mod boots;
 mod builds;
 mod context;
+pub mod debug_line;
 pub mod debug_log;
 mod engine;
 mod examine;
@@ -27,6 +28,7 @@ mod log;
 mod measure;
 mod metric_past;
 mod options;
+mod placement;
 mod plan;
 mod posted_stock;
 pub mod previous;
@@ -44,6 +46,13 @@ pub use context::Context;
 pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
 pub use flake_past::{FlakePast, TestsOfRun};
 pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};
+
+/// The message of the debug log's line when somebody asks the program to stop.
+pub const ASKED_TO_STOP: &str = "asked to stop";
+
+/// The message of the debug log's line when a run could not be carried out.
+pub const FAILED: &str = "the run failed";
+
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) use log::fuzz_event_line;
 pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};

@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::tree::TreeSpec;
-use crate::words::{Clock, Profile};
+use crate::words::{Clock, Profile, Tags};
 
 /// A tree named on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,10 @@ impl TreeArgument {
     }
 }
 
+fn local() -> String {
+    crate::engine::LOCAL.to_owned()
+}
+
 /// The options of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
@@ -57,6 +61,12 @@ pub struct Options {
     pub profile: Profile,
     /// Only these kconfigs, whatever their profile; empty means by profile.
     pub kconfigs: Vec<String>,
+    /// Boot on these machines instead of those of the kconfigs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
+    /// Boot on every machine that has all of these tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub machines_with: Tags,
     /// Only these tests (full names, `hmm.hmm.hmm_device_private.anon_read`); empty means all.
     pub tests: Vec<String>,
     /// Build with `W=1`.
@@ -79,6 +89,12 @@ pub struct Options {
     /// True when it does only what one finding of another run needs.
     #[serde(default)]
     pub reproduces: bool,
+    /// The engine; `local` in runs of before there were others.
+    #[serde(default = "local")]
+    pub engine: String,
+    /// True when nobody named the series: a night follows it.
+    #[serde(default)]
+    pub by_itself: bool,
     /// Parallel jobs of make.
     pub jobs: usize,
     /// Guests at the same time.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::history::History;
-use crate::words::{Event, EventSink, Kconfig, Kind, PendingUnit, Revision, UnitKind, boot_unit, build_unit};
+use super::placement::Placements;
+use crate::words::{Event, EventSink, Kconfig, PendingUnit, Revision, UnitKind, boot_unit, build_unit};
 
 /// A unit of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ struct TreeUnits {
     name: String,
     /// Fetching, applying, building.
     made: Vec<Expected>,
-    /// By kconfig.
+    /// By kconfig and machine.
     boots: BTreeMap<String, Vec<Expected>>,
 }
 
@@ -56,7 +57,7 @@ impl Plan {
     }
 
     /// Plans a tree by what its series and its kconfigs ask for, before anything is looked up.
-    pub fn guess(&self, tree: &str, patches: usize, kconfigs: &[Kconfig], no_boot: bool) {
+    pub fn guess(&self, tree: &str, patches: usize, kconfigs: &[Kconfig], placements: &Placements) {
         let revisions = || {
             (0..=patches).map(|number| match number {
                 0 => Revision::Base,
@@ -68,9 +69,9 @@ impl Plan {
             let builds = kconfigs.iter().map(|kconfig| build_unit(tree, revision, &kconfig.name));
             made.extend(builds.map(|unit| Expected::open(unit, UnitKind::Build)));
         }
-        let booted = kconfigs.iter().filter(|kconfig| kconfig.kind == Kind::Boot && !no_boot);
         let tip = revisions().next_back().unwrap_or(Revision::Base);
-        let boots = booted.map(|kconfig| (kconfig.name.clone(), all_boots(tree, tip, &kconfig.name))).collect();
+        let places = placements.places.iter();
+        let boots = places.map(|place| (place.label.clone(), all_boots(tree, tip, &place.label))).collect();
         self.lock().trees.push(TreeUnits { name: tree.to_owned(), made, boots });
     }
 
@@ -92,9 +93,9 @@ impl Plan {
         self.lock().looked_up = true;
     }
 
-    /// Takes over which boots a kconfig needs.
-    pub fn boots(&self, tree: &str, kconfig: &str, boots: Vec<Expected>) {
-        self.change(tree, |units| drop(units.boots.insert(kconfig.to_owned(), boots)));
+    /// Takes over which boots a kconfig needs on a machine: `label` names both.
+    pub fn boots(&self, tree: &str, label: &str, boots: Vec<Expected>) {
+        self.change(tree, |units| drop(units.boots.insert(label.to_owned(), boots)));
     }
 
     fn change(&self, tree: &str, change: impl FnOnce(&mut TreeUnits)) {
@@ -142,9 +143,9 @@ fn preparing(tree: &str) -> Vec<Expected> {
 }
 
 /// Both sides with both sides' selftests; repeats come on top when they are needed.
-pub fn all_boots(tree: &str, tip: Revision, kconfig: &str) -> Vec<Expected> {
+pub fn all_boots(tree: &str, tip: Revision, label: &str) -> Vec<Expected> {
     let sides = [(Revision::Base, Revision::Base), (tip, tip), (tip, Revision::Base), (Revision::Base, tip)];
-    let open = |(kernel, selftests)| Expected::open(boot_unit(tree, kernel, selftests, kconfig), UnitKind::Boot);
+    let open = |(kernel, selftests)| Expected::open(boot_unit(tree, kernel, selftests, label), UnitKind::Boot);
     sides.map(open).to_vec()
 }
 
@@ -153,7 +154,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::words::testing;
+    use crate::run::{placement, testing::machine, testing::options};
+    use crate::words::{Kind, testing};
+
+    /// The kconfigs of kind boot, each on the one machine.
+    fn placed(kconfigs: &[Kconfig]) -> Placements {
+        placement::plan(kconfigs, &options(), &[machine()], &BTreeMap::new())
+    }
 
     fn said(work: impl FnOnce(&Plan)) -> Vec<(usize, usize, Vec<String>)> {
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -177,7 +184,8 @@ mod tests {
         let boot = testing::kconfig("hmm", Kind::Boot);
         let link = testing::kconfig("no-hmm", Kind::Link);
         let said = said(|plan| {
-            plan.guess("t", 1, &[boot, link], false);
+            let kconfigs = [boot, link];
+            plan.guess("t", 1, &kconfigs, &placed(&kconfigs));
             plan.say();
             plan.say();
             let known = |name: &str| Expected { unit: name.into(), kind: UnitKind::Build, known: true };
@@ -196,7 +204,7 @@ mod tests {
     fn a_tree_that_cannot_be_had_leaves_the_plan() {
         let said = said(|plan| {
             for tree in ["one", "two"] {
-                plan.guess(tree, 2, &[testing::kconfig("hmm", Kind::Boot)], true);
+                plan.guess(tree, 2, &[testing::kconfig("hmm", Kind::Boot)], &Placements::default());
             }
             plan.say();
             plan.give_up("one");

@@ -294,16 +294,12 @@ fn boot_rows(context: &Context, result: &TreeResult) -> Vec<BootRow> {
 
 fn test_tables(result: &TreeResult) -> Vec<TestTable> {
     let Prepared::Ready { tree, .. } = &result.prepared else { return Vec::new() };
-    let table = |examined: &Examined| {
-        let machine = result.kconfigs.iter().find(|(kconfig, _)| kconfig.name == examined.kconfig);
-        let machine = machine.and_then(|(kconfig, _)| kconfig.boot.as_ref()).map(|spec| spec.machine.clone());
-        TestTable {
-            tree: tree.name.clone(),
-            kconfig: examined.kconfig.clone(),
-            machine: machine.unwrap_or_default(),
-            note: examined.not_booted.clone(),
-            rows: examined.comparisons.iter().map(|comparison| row(comparison, examined)).collect(),
-        }
+    let table = |examined: &Examined| TestTable {
+        tree: tree.name.clone(),
+        kconfig: examined.kconfig.clone(),
+        machine: examined.machine.clone(),
+        note: examined.not_booted.clone(),
+        rows: examined.comparisons.iter().map(|comparison| row(comparison, examined)).collect(),
     };
     result.examined.iter().map(table).collect()
 }

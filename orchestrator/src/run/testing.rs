@@ -14,6 +14,7 @@ pub(crate) fn build(index: usize, tip: usize, image: &str) -> BuildRecord {
     let artefacts = Artefacts {
         image: Some(image.into()),
         image_file: Some("vmlinux".into()),
+        build_id: None,
         selftests: Some("tests".into()),
         ..Artefacts::default()
     };
@@ -27,6 +28,8 @@ pub(crate) fn options() -> Options {
         trees: Vec::new(),
         profile: Profile::Quick,
         kconfigs: Vec::new(),
+        machines: Vec::new(),
+        machines_with: Default::default(),
         tests: Vec::new(),
         w1: false,
         sparse: false,
@@ -35,7 +38,9 @@ pub(crate) fn options() -> Options {
         fresh: false,
         refresh: false,
         prerequisites: Vec::new(),
+        by_itself: false,
         reproduces: false,
+        engine: "local".into(),
         jobs: 1,
         guests: 1,
     }
@@ -78,6 +83,7 @@ pub(crate) fn machine() -> Machine {
             image: "vmlinux".into(),
             append: Vec::new(),
             results_tty: "/dev/ttyS1".into(),
+            serial: Default::default(),
             args: Vec::new(),
         }),
         timeouts: Timeouts::default(),

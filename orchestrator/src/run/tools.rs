@@ -51,7 +51,7 @@ pub fn program_version(program: &str) -> String {
 /// # Errors
 /// One sentence: the cache cannot be written, or the revision lacks what a benchmark needs.
 pub fn gather(
-    cache: &Utf8Path,
+    (home, cache): (&Utf8Path, &Utf8Path),
     kernel: &BuildRecord,
     selftests: &BuildRecord,
     suites: &[Suite],
@@ -60,7 +60,15 @@ pub fn gather(
     let mut tools = Tools::default();
     let mut hasher = blake3::Hasher::new();
     let mut own = false;
+    let mut brought = false;
     for suite in suites {
+        for file in &suite.files {
+            let from = home.join("lab/suites").join(&file.from);
+            let content = fs_err::read(&from).map_err(|error| format!("suite {}: {error}", suite.name))?;
+            hasher.update(file.to.as_bytes()).update(blake3::hash(&content).as_bytes());
+            tools.files.push((from, file.to.clone()));
+            brought = true;
+        }
         let program = match suite.builtin {
             None => boots::program(selftests, suite),
             Some(Builtin::HmmBench) => {
@@ -88,7 +96,7 @@ pub fn gather(
         // Nobody else's program marks its readings.
         Some(Clock::Instructions | Clock::Wall) | None => {}
     }
-    if own {
+    if own || brought {
         tools.hash = hasher.finalize().to_hex().to_string();
     }
     Ok(tools)

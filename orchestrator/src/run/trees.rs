@@ -85,7 +85,8 @@ pub async fn prepare(
     match tree::apply(&tree, series, &context.cancel).await {
         Ok(applied) => {
             work.end(UnitOutcome::Done, None);
-            let (revisions, notes) = (applied.revisions, applied.notes);
+            let (revisions, mut notes) = (applied.revisions, applied.notes);
+            notes.extend(series::build_code(series));
             let ready = Prepared::Ready { tree, base, series: Box::new(series.clone()), revisions, notes };
             (ready, Some(settled))
         }

@@ -13,28 +13,36 @@ use crate::words::{Date, Origin, Patch, Person, Series};
 /// Mails to a series, and back to mails.
 ///
 /// Patches are numbered without a gap; what was vetted is what goes to `git am`; refusals are fit to be shown.
-pub fn mail(data: &[u8]) {
+pub fn mail(data: &[u8]) -> Option<Series> {
     let place = Utf8Path::new("x.mbox");
     let read = match mails(place, data) {
         Ok(read) => read,
-        Err(error) => return assert_harmless(&error.to_string()),
+        Err(error) => {
+            assert_harmless(&error.to_string());
+            return None;
+        }
     };
     assert!(read.iter().flat_map(|mail| &mail.lines).all(|line| !line.text.contains('\n')));
     let series = match from_mails("x", read, place, None) {
         Ok((series, _)) => series,
-        Err(error) => return refused(&error),
+        Err(error) => {
+            refused(&error);
+            return None;
+        }
     };
     let numbers: Vec<usize> = series.patches.iter().map(|patch| patch.number).collect();
     assert!(!numbers.is_empty() && numbers.iter().copied().eq(1..=numbers.len()), "{numbers:?}");
     if let Err(refusals) = vet(&series) {
         assert!(!refusals.is_empty());
-        return refusals.iter().for_each(|refusal| assert_harmless(&refusal.to_string()));
+        refusals.iter().for_each(|refusal| assert_harmless(&refusal.to_string()));
+        return Some(series);
     }
     let mbox: String = series.patches.iter().map(mail_text).collect();
     let back = mails(place, mbox.as_bytes()).and_then(|mails| from_mails("x", mails, place, None));
     let (back, _) = back.unwrap_or_else(|error| panic!("a vetted series does not read back: {error}\n{mbox}"));
     let diffs = |series: &Series| series.patches.iter().map(|patch| patch.diff.clone()).collect::<Vec<_>>();
     assert_eq!(diffs(&back), diffs(&series), "another diff goes to git than was vetted");
+    Some(series)
 }
 
 fn refused(error: &SeriesError) {

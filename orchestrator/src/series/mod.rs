@@ -10,6 +10,7 @@
 
 mod assemble;
 mod body;
+mod build_code;
 mod diff;
 mod diffstat;
 mod error;
@@ -32,6 +33,7 @@ mod subject;
 mod vet;
 mod vet_path;
 
+pub use build_code::build_code;
 pub use error::{Refusal, SeriesError};
 pub use format::mail_text;
 pub use mail::{Line, Mail};

@@ -23,11 +23,13 @@ struct TestView {
     is_flaky: bool,
 }
 
-/// The tests of a tree with a kconfig.
+/// The tests of a tree with a kconfig on a machine.
 struct TableView {
     tree: String,
     tree_href: String,
     kconfig: String,
+    /// The machine, where the tree has the kconfig on several.
+    machine: Option<String>,
     tests: Vec<TestView>,
     /// Tests that were never bad.
     good: Vec<String>,
@@ -48,10 +50,11 @@ type Points = Vec<(String, Rate, Rate)>;
 
 /// The page.
 pub fn page(gathered: &Gathered) -> String {
-    let mut places: BTreeMap<(String, String), (usize, BTreeMap<String, Points>)> = BTreeMap::new();
+    let mut places: BTreeMap<[String; 3], (usize, BTreeMap<String, Points>)> = BTreeMap::new();
     for report in gathered.reports.iter().filter(|report| is_answered(report)) {
         for table in report.tests.iter().filter(|table| !table.rows.is_empty()) {
-            let (runs, tests) = places.entry((table.tree.clone(), table.kconfig.clone())).or_default();
+            let (runs, tests) =
+                places.entry([&table.tree, &table.kconfig, &table.machine].map(String::clone)).or_default();
             *runs += 1;
             for row in &table.rows {
                 let point = (report.run.id.clone(), row.base, row.patched);
@@ -59,16 +62,23 @@ pub fn page(gathered: &Gathered) -> String {
             }
         }
     }
-    let table = |((tree, kconfig), (runs, tests)): ((String, String), (usize, BTreeMap<String, Points>))| {
+    let mut machines: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for [tree, kconfig, _] in places.keys() {
+        *machines.entry((tree.clone(), kconfig.clone())).or_default() += 1;
+    }
+    let table = |(place, (runs, tests)): ([String; 3], (usize, BTreeMap<String, Points>))| {
         let is_bad = |points: &Points| points.iter().any(|(_, base, patched)| base.bad + patched.bad > 0);
         let (bad, good): (Vec<_>, Vec<_>) = tests.into_iter().partition(|(_, points)| is_bad(points));
         let mut views: Vec<TestView> =
-            bad.into_iter().map(|(name, points)| test_view(gathered, &tree, &kconfig, name, &points)).collect();
+            bad.into_iter().map(|(name, points)| test_view(gathered, &place, name, &points)).collect();
         views.sort_by_key(|view| !view.is_flaky);
+        let [tree, kconfig, machine] = place;
+        let several = machines.get(&(tree.clone(), kconfig.clone())).is_some_and(|count| *count > 1);
         TableView {
             tree_href: layout::tree_path(&tree),
             tree,
             kconfig,
+            machine: several.then_some(machine),
             tests: views,
             good: good.into_iter().map(|(name, _)| name).collect(),
             runs,
@@ -83,8 +93,8 @@ pub fn page(gathered: &Gathered) -> String {
     page.render().expect("writing to memory does not fail")
 }
 
-fn test_view(gathered: &Gathered, tree: &str, kconfig: &str, name: String, points: &Points) -> TestView {
-    let rate = gathered.flakes.rate(tree, kconfig, &name);
+fn test_view(gathered: &Gathered, place: &[String; 3], name: String, points: &Points) -> TestView {
+    let rate = gathered.flakes.rate(place.each_ref().map(String::as_str), &name);
     let share = |part: f64| format!("{:.0}", part * 100.0);
     TestView {
         strip: strip::rates(&points[points.len().saturating_sub(RUNS)..]),

@@ -106,7 +106,7 @@ fn row(place: Place<'_>, metric: &str, candidate: &Candidate<'_>, outcome: Outco
         kconfig: place.kconfig.to_owned(),
         machine: place.machine.to_owned(),
         clock: place.clock,
-        unit: unit(place.clock).to_owned(),
+        unit: unit(place.clock, pages).to_owned(),
         pages,
         change: outcome.change,
         base: side(&sides.base, *part),
@@ -120,10 +120,12 @@ fn row(place: Place<'_>, metric: &str, candidate: &Candidate<'_>, outcome: Outco
 }
 
 /// What the sides of a comparison count.
-pub fn unit(clock: Clock) -> &'static str {
-    match clock {
-        Clock::Instructions => "instructions/page",
-        Clock::Wall => "ns/page",
+pub fn unit(clock: Clock, pages: u64) -> &'static str {
+    match (clock, pages) {
+        (Clock::Instructions, 0) => "instructions",
+        (Clock::Instructions, _) => "instructions/page",
+        (Clock::Wall, 0) => "ns",
+        (Clock::Wall, _) => "ns/page",
     }
 }
 

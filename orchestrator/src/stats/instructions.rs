@@ -71,7 +71,7 @@ pub fn judge(sides: &Sides<'_>, part: Part, learned: Option<f64>) -> Outcome {
         return Outcome::not_enough("too few phases remain");
     };
     let floor = NOISE_FLOOR * deviation;
-    let instructions = LEAST_INSTRUCTIONS * sides.pages().unwrap_or(1) as f64 / cost;
+    let instructions = LEAST_INSTRUCTIONS * sides.pages().unwrap_or(1).max(1) as f64 / cost;
     let threshold = LEAST_EFFECT.max(instructions).max(learned.unwrap_or(0.0)).max(floor);
     let visible = threshold.max(estimate - low).max(high - estimate);
     let effect = Effect { estimate, low, high, visible, p: None };

@@ -43,11 +43,11 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// Pages per reading; `None` when the readings disagree: then costs cannot be compared.
+    /// Pages per reading, 0 where readings are about no pages; `None` when they disagree: costs cannot be compared then.
     pub fn pages(&self) -> Option<u64> {
         let mut pages = self.base.iter().chain(&self.patched).map(|boot| boot.pages);
         let first = pages.next()?;
-        (first > 0 && pages.all(|pages| pages == first)).then_some(first)
+        pages.all(|pages| pages == first).then_some(first)
     }
 }
 

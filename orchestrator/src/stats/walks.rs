@@ -68,7 +68,7 @@ fn row(
         kconfig: place.kconfig.to_owned(),
         machine: place.machine.to_owned(),
         clock: place.clock,
-        unit: unit(place.clock).to_owned(),
+        unit: unit(place.clock, sides.base.first()?.pages).to_owned(),
         device: name.device.to_owned(),
         memory: name.memory.to_owned(),
         size: name.size.to_owned(),

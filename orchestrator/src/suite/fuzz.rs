@@ -2,6 +2,8 @@
 
 use super::ktap::{Directive, Ktap, Problem, parse};
 use super::log::read;
+use super::reports::{self, Reported};
+use crate::words::Verdict;
 
 /// Most documents in one another: the parser's limit and the outermost.
 const DEPTH: usize = 17;
@@ -105,4 +107,45 @@ pub fn log(data: &[u8]) {
         assert!(splat.function.as_deref() != Some(""));
     }
     assert_eq!(log, read(&text), "the same log reads differently");
+}
+
+/// Files of results. Names are plain and come once, what is kept is bounded, and what was read says the same when it is
+/// written as JUnit XML.
+pub fn reports(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for read in [reports::junit(&text), reports::igt(&text)] {
+        match read {
+            Ok(tests) => reported(&tests),
+            Err(error) => assert!(!error.is_empty() && error.len() < 4096, "{error}"),
+        }
+    }
+}
+
+fn reported(tests: &[Reported]) {
+    let names: std::collections::BTreeSet<&str> = tests.iter().map(|test| test.name.as_str()).collect();
+    assert!(!names.is_empty() && names.len() == tests.len() && tests.len() <= reports::TESTS);
+    let mut xml = String::from("<testsuite>");
+    for test in tests {
+        assert!(!test.name.is_empty() && !test.name.chars().any(|c| c.is_whitespace() || c.is_control()), "{test:?}");
+        assert!(test.output.len() <= 16 * 1024 + 2, "{} bytes of output", test.output.len());
+        let inner = match &test.verdict {
+            Verdict::Pass => String::new(),
+            Verdict::Skip { reason } => format!("<skipped message=\"{}\"/>", attribute(reason)),
+            Verdict::Fail { reason } => format!("<failure message=\"{}\"/>", attribute(reason)),
+            // JUnit has no words for these.
+            Verdict::Timeout | Verdict::Infra { .. } => return,
+            Verdict::Xfail | Verdict::Crashed { .. } => panic!("no file of results says {:?}", test.verdict),
+        };
+        if let Verdict::Skip { reason } | Verdict::Fail { reason } = &test.verdict {
+            assert!(reason.len() <= 400 && !reason.contains('\n'), "{reason:?}");
+        }
+        xml += &format!("<testcase name=\"{}\">{inner}</testcase>", attribute(&test.name));
+    }
+    let back = reports::junit(&(xml + "</testsuite>")).expect("what was read can be written");
+    let word = |test: &Reported| (test.name.clone(), std::mem::discriminant(&test.verdict));
+    assert!(back.iter().map(word).eq(tests.iter().map(word)), "{back:?} is not {tests:?}");
+}
+
+fn attribute(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
 }

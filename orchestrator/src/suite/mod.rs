@@ -3,11 +3,13 @@
 //! [`ktap`] reads test output, [`log`] finds the kernel's own reports on the console, and [`judge`](judge()) turns both and the
 //! way the boot ended into verdicts.
 
+mod found;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
 pub mod judge;
 pub mod ktap;
 pub mod log;
+pub mod reports;
 mod samples;
 mod thp_table;
 

@@ -9,11 +9,11 @@ use crate::words::{Accel, MetricSamples, Sample, TestRecord, Verdict};
 const PREFIX: &str = "# samples ";
 
 /// Most readings taken of one metric.
-const READINGS: usize = 4096;
+pub(super) const READINGS: usize = 4096;
 
 /// Clock ticks per instruction: with `-icount shift=1` an instruction takes 2 ns, and the guest's TSC ticks once a
 /// nanosecond.
-const TICKS_PER_INSTRUCTION: u64 = 2;
+pub(super) const TICKS_PER_INSTRUCTION: u64 = 2;
 
 #[derive(Deserialize)]
 struct Line {

@@ -39,13 +39,20 @@ impl Lock {
         let mut waiting = Some(waiting);
         loop {
             if let Some(lock) = Lock::try_take(path)? {
+                if waiting.is_none() {
+                    tracing::info!(lock = path.as_str(), "lock taken");
+                }
                 return Ok(Some(lock));
             }
             if let Some(waiting) = waiting.take() {
+                tracing::info!(lock = path.as_str(), "waiting for a lock");
                 waiting();
             }
             tokio::select! {
-                () = cancel.cancelled() => return Ok(None),
+                () = cancel.cancelled() => {
+                    tracing::info!(lock = path.as_str(), "gave up waiting for a lock");
+                    return Ok(None);
+                }
                 () = tokio::time::sleep(PATIENCE) => {}
             }
         }

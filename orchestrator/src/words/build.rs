@@ -126,6 +126,9 @@ pub struct Artefacts {
     pub image: Option<String>,
     /// File name of the image inside `dir`.
     pub image_file: Option<String>,
+    /// GNU build id of the kernel (hex), by which a running one is known.
+    #[serde(default)]
+    pub build_id: Option<String>,
     /// Module files inside `dir`, in load order.
     pub modules: Vec<String>,
     /// Hash of the selftest programs together.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tag::{TagValue, Tags, tags};
+
 /// How far a kconfig goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -27,17 +29,35 @@ pub enum Profile {
     Quick,
     /// Everything an author would want before sending.
     Full,
-    /// Everything.
+    /// Everything that any host can do.
     Nightly,
+    /// Everything, and what needs a machine that only your lab has.
+    Lab,
+}
+
+/// The file of a kernel that a machine boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum BootImage {
+    /// What kexec, boot loaders and boot servers of PCs take.
+    #[serde(rename = "bzImage")]
+    BzImage,
 }
 
 /// What a boot of a kconfig asks of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BootSpec {
-    /// Machine file in `lab/`, without `.yaml`.
-    pub machine: String,
-    /// Memory of the guest in MiB.
+    /// Machine file in `lab/`, without `.yaml`. Without one, the first machine whose architecture fits and whose tags
+    /// meet `needs`.
+    pub machine: Option<String>,
+    /// What the machine must have, where none is named, e.g. `gpu: xe`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "tags")]
+    #[schemars(with = "BTreeMap<String, TagValue>")]
+    pub needs: Tags,
+    /// File of the kernel that it boots; what QEMU takes for the architecture when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<BootImage>,
+    /// Memory of the guest in MiB; of a box, what it must have at least.
     pub memory_mib: u32,
     /// Virtual CPUs.
     pub cpus: u32,
@@ -59,7 +79,9 @@ pub struct BootSpec {
 impl Default for BootSpec {
     fn default() -> Self {
         BootSpec {
-            machine: "qemu-x86_64".to_owned(),
+            machine: None,
+            needs: Tags::new(),
+            image: None,
             memory_mib: 3072,
             cpus: 2,
             numa_nodes: 1,
@@ -69,6 +91,13 @@ impl Default for BootSpec {
             suites: vec!["hmm".to_owned()],
             benchmarks: Vec::new(),
         }
+    }
+}
+
+impl BootSpec {
+    /// Name of the machine; empty where none is named.
+    pub fn machine(&self) -> &str {
+        self.machine.as_deref().unwrap_or_default()
     }
 }
 

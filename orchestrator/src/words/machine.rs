@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tag::{TagValue, Tags, tags};
+
 /// How a machine executes instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -17,6 +19,22 @@ pub enum Accel {
     Icount,
     /// A real machine: no guest at all.
     Native,
+}
+
+/// The two serial lines of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SerialPorts {
+    /// Two ISA ports: kernel log on `ttyS0`, results on `ttyS1`.
+    #[default]
+    Isa,
+    /// The machine's own port for the kernel log (`ttyAMA0` of `virt`), a virtio console for the results (`hvc0`).
+    BoardAndVirtio,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_isa(serial: &SerialPorts) -> bool {
+    *serial == SerialPorts::Isa
 }
 
 /// A QEMU guest, as written in `lab/<name>.yaml`.
@@ -40,6 +58,9 @@ pub struct QemuMachine {
     pub append: Vec<String>,
     /// Device of the second serial port inside the guest, e.g. `/dev/ttyS1`.
     pub results_tty: String,
+    /// What the serial lines are.
+    #[serde(default, skip_serializing_if = "is_isa")]
+    pub serial: SerialPorts,
     /// Further QEMU arguments.
     #[serde(default)]
     pub args: Vec<String>,
@@ -330,6 +351,7 @@ pub struct Lava {
     /// See `publish_dir`.
     pub publish_url: String,
     /// Template of the job's `deploy` and `boot` actions, beside the machine file; the built-in one is for QEMU devices.
+    /// A machine that was read holds the template's text instead of its name.
     #[serde(default)]
     pub template: Option<String>,
 }
@@ -353,7 +375,7 @@ pub struct Machine {
     pub name: String,
     /// What it has, for what suites need.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
     /// What it is made of.
     #[serde(flatten)]
     pub hardware: Hardware,
@@ -388,8 +410,9 @@ pub struct MachineFile {
     /// Name; equal to the file's stem.
     pub name: String,
     /// What it has, e.g. `gpu: xe`; a box needs `arch`.
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "tags")]
+    #[schemars(with = "BTreeMap<String, TagValue>")]
+    pub tags: Tags,
     /// A guest's hardware.
     #[serde(default)]
     pub qemu: Option<QemuMachine>,

@@ -63,7 +63,8 @@ pub struct FunctionCount {
 pub struct MetricSamples {
     /// Name, e.g. `hmm-bench.private.to-device.present-2M`.
     pub metric: String,
-    /// Pages of 4 KiB that each reading moved or looked at; the program checked that it did.
+    /// Pages of 4 KiB that each reading moved or looked at; the program checked that it did. 0 where a reading is about no
+    /// pages.
     pub pages: u64,
     /// Readings in the order in which they were taken.
     pub samples: Vec<Sample>,
@@ -207,9 +208,9 @@ pub struct MetricComparison {
     pub machine: String,
     /// What time was measured with.
     pub clock: Clock,
-    /// What the sides count: `instructions/page`, `ns/page`.
+    /// What the sides count: `instructions/page`, `ns/page`; `ns` where readings are about no pages.
     pub unit: String,
-    /// Pages of 4 KiB per reading.
+    /// Pages of 4 KiB per reading; 0 where it is about none.
     pub pages: u64,
     /// What both sides say together.
     pub change: MetricChange,

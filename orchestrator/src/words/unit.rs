@@ -14,6 +14,11 @@ pub fn boot_unit(tree: &str, kernel: Revision, selftests: Revision, kconfig: &st
     if kernel == selftests { name } else { format!("{name}/selftests-{}", selftests.slug()) }
 }
 
+/// A kconfig on a machine, as names of units have it: the kconfig on the machine of its own, `hmm/on-big` on another.
+pub fn boot_place(kconfig: &str, machine: &str, own: &str) -> String {
+    if machine == own { kconfig.to_owned() } else { format!("{kconfig}/on-{machine}") }
+}
+
 /// Units that take about the same time: same kind and kconfig (for trees: same tree), base or patched.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitClass {
@@ -32,12 +37,22 @@ impl UnitClass {
         let words: Vec<&str> = unit.split('/').collect();
         let class = |patched, what: &str| Some(UnitClass { kind, patched, what: what.to_owned() });
         let patched = |revision: &str| revision != Revision::Base.slug();
+        let place = |kconfig: &str, machine: &str| format!("{kconfig}/{machine}");
         match (kind, words.as_slice()) {
             (UnitKind::Fetch | UnitKind::Apply, [_, tree]) => class(false, tree),
             (UnitKind::Build, [_, _, revision, kconfig]) => class(patched(revision), kconfig),
             (UnitKind::Boot, [_, _, revision, kconfig]) => class(patched(revision), kconfig),
             (UnitKind::Boot, [_, _, revision, kconfig, tests]) if tests.starts_with("selftests-") => {
                 class(patched(revision), kconfig)
+            }
+            // Another machine takes another time.
+            (UnitKind::Boot, [_, _, revision, kconfig, machine]) if machine.starts_with("on-") => {
+                class(patched(revision), &place(kconfig, machine))
+            }
+            (UnitKind::Boot, [_, _, revision, kconfig, machine, tests])
+                if machine.starts_with("on-") && tests.starts_with("selftests-") =>
+            {
+                class(patched(revision), &place(kconfig, machine))
             }
             (UnitKind::Fetch | UnitKind::Apply | UnitKind::Build | UnitKind::Boot, _) => None,
         }
@@ -57,6 +72,13 @@ mod tests {
         assert_eq!(of(&build_unit("t", patch, "hmm"), UnitKind::Build), class(true, "hmm"));
         assert_eq!(of(&boot_unit("t", patch, patch, "hmm"), UnitKind::Boot), class(true, "hmm"));
         assert_eq!(of(&boot_unit("t", Revision::Base, patch, "hmm"), UnitKind::Boot), class(false, "hmm"));
+        let elsewhere = boot_place("hmm", "big", "qemu-x86_64");
+        assert_eq!(boot_place("hmm", "big", "big"), "hmm");
+        assert_eq!(of(&boot_unit("t", patch, patch, &elsewhere), UnitKind::Boot), class(true, "hmm/on-big"));
+        let crossed = boot_unit("t", patch, Revision::Base, &elsewhere);
+        assert_eq!(crossed, "boot/t/p3/hmm/on-big/selftests-base");
+        assert_eq!(of(&crossed, UnitKind::Boot), class(true, "hmm/on-big"));
+        assert_eq!(of("boot/t/p3/hmm/on-big/repeat-1", UnitKind::Boot), None);
         assert_eq!(of("fetch/mainline", UnitKind::Fetch), class(false, "mainline"));
         assert_eq!(of("boot/t/p3/hmm/repeat-1", UnitKind::Boot), None);
         assert_eq!(of("boot/t/p3/hmm/selftests-base/rest-1", UnitKind::Boot), None);

@@ -163,6 +163,8 @@ impl MailLab {
             trees: vec![tree.clone()],
             profile: Profile::Quick,
             kconfigs: Vec::new(),
+            machines: Vec::new(),
+            machines_with: Default::default(),
             tests: Vec::new(),
             w1: false,
             sparse: false,
@@ -172,6 +174,8 @@ impl MailLab {
             refresh: false,
             prerequisites: Vec::new(),
             reproduces: false,
+            by_itself: false,
+            engine: "local".into(),
             jobs: 1,
             guests: 1,
         };

@@ -19,8 +19,8 @@ pub(in crate::build) struct Kconfigs {
 }
 
 impl Kconfigs {
-    #[cfg(test)]
     /// From texts by path relative to the tree.
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn new<'a>(texts: impl IntoIterator<Item = (String, &'a str)>) -> Self {
         Kconfigs { files: texts.into_iter().map(|(path, text)| (path, read(text))).collect() }
     }

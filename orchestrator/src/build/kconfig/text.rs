@@ -33,10 +33,18 @@ pub(super) struct File {
     pub sources: Vec<Source>,
 }
 
+/// Conditions of enclosing `if`s and menus that a block keeps, the outermost first; the kernel's own have up to 6. Every block
+/// repeats them, so that without a limit a patch could have a small file take all memory.
+const CONDITIONS: usize = 32;
+
 /// What an open `if`, `menu` or `choice` adds to everything inside.
 struct Frame {
     word: &'static str,
     conditions: Vec<String>,
+}
+
+fn around(frames: &[Frame]) -> Vec<String> {
+    frames.iter().flat_map(|frame| &frame.conditions).take(CONDITIONS).cloned().collect()
 }
 
 /// Reads a Kconfig file.
@@ -52,7 +60,7 @@ pub(super) fn read(text: &str) -> File {
                 file.blocks.extend(open.take());
                 open = Some(Block {
                     symbol: rest.to_owned(),
-                    conditions: frames.iter().flat_map(|frame| frame.conditions.clone()).collect(),
+                    conditions: around(&frames),
                     line: number,
                     in_choice: frames.iter().any(|frame| frame.word == "choice"),
                     ..Block::default()
@@ -76,10 +84,7 @@ pub(super) fn read(text: &str) -> File {
             }
             "source" | "rsource" | "osource" | "orsource" => {
                 file.blocks.extend(open.take());
-                file.sources.push(Source {
-                    path: rest.trim_matches('"').to_owned(),
-                    conditions: frames.iter().flat_map(|frame| frame.conditions.clone()).collect(),
-                });
+                file.sources.push(Source { path: rest.trim_matches('"').to_owned(), conditions: around(&frames) });
             }
             "depends" => {
                 let condition = rest.strip_prefix("on").unwrap_or(rest).trim().to_owned();

@@ -128,6 +128,10 @@ impl Reader<'_> {
             let hint = Some("remove it, or make it `kind: boot`".to_owned());
             self.problem(&[name, "boot"], format!("{name} has a `boot` but is not of kind boot"), hint);
         }
+        if own.boot.as_ref().is_some_and(|spec| spec.machine.is_some() && !spec.needs.is_empty()) {
+            let hint = Some("keep one of the two".to_owned());
+            self.problem(&[name, "boot"], format!("{name} names a machine and says what any must have"), hint);
+        }
         self.base(name, &entry);
         self.make_words(name, &own);
         for symbol in own.require.iter().flat_map(BTreeMap::keys).chain(own.optional.iter().flatten()) {

@@ -87,6 +87,15 @@ fn all_mistakes_are_named_at_once_with_their_lines() {
 }
 
 #[test]
+fn a_kconfig_names_its_machine_or_says_what_any_must_have() {
+    let read_boot = |boot: &str| read(&HMM.replace("memory_mib: 3072", boot));
+    let spec = read_boot("needs: {gpu: xe, numa: 2}").unwrap()[0].boot.clone().unwrap();
+    assert_eq!((spec.machine.as_deref(), spec.needs["numa"].as_str()), (None, "2"));
+    let error = read_boot("machine: m, needs: {gpu: xe}").unwrap_err().to_string();
+    assert!(error.contains("matrix.yaml:9:") && error.contains("keep one of the two"), "{error}");
+}
+
+#[test]
 fn unknown_keys_and_words_are_refused() {
     let error = read("kconfigs:\n  a:\n    knid: boot\n    profile: quik\n").unwrap_err().to_string();
     assert!(error.contains("did you mean `kind`?") && error.contains("did you mean `quick`?"), "{error}");

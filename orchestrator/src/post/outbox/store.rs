@@ -204,7 +204,7 @@ impl Outbox {
         fs_err::create_dir_all(&self.folder)?;
         let path = self.folder.join("lock");
         let file = fs_err::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path)?;
-        match file.file().try_lock() {
+        match crate::process::try_lock(file.file()) {
             Ok(()) => std::fs::write(&path, std::process::id().to_string())?,
             Err(std::fs::TryLockError::WouldBlock) => {
                 return Err(OutboxError::Busy { pid: std::fs::read_to_string(&path).unwrap_or_default() });

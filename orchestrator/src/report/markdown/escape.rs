@@ -21,6 +21,8 @@ pub fn text(text: &str) -> String {
             '@' if !before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric) => {
                 out.push_str("&#64;");
             }
+            // `#12` would refer to somebody's issue, and `fixes #12` would close it.
+            '#' if after.is_some_and(|c| c.is_ascii_digit()) => out.push_str("&#35;"),
             c => out.push(c),
         }
     }

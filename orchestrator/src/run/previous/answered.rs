@@ -43,7 +43,14 @@ fn builds(report: &Report, finding: &Finding) -> bool {
 
 fn table<'a>(report: &'a Report, finding: &Finding) -> Option<&'a TestTable> {
     let mut tables = report.tests.iter();
-    tables.find(|table| table.tree == finding.tree && Some(&table.kconfig) == finding.kconfig.as_ref())
+    tables.find(|table| {
+        table.tree == finding.tree && Some(&table.kconfig) == finding.kconfig.as_ref() && is_on(finding, &table.machine)
+    })
+}
+
+/// Another machine answers nothing about what happened on this one.
+fn is_on(finding: &Finding, machine: &str) -> bool {
+    finding.machine.as_ref().is_none_or(|own| own == machine)
 }
 
 /// Nothing was booted because nothing differs from the base: a series cannot break what it does not change.
@@ -78,7 +85,10 @@ fn boots(report: &Report, finding: &Finding) -> bool {
         return false;
     }
     let mut boots = report.boots.iter().filter(|boot| {
-        boot.tree == finding.tree && Some(&boot.kconfig) == finding.kconfig.as_ref() && boot.kernel != Revision::Base
+        boot.tree == finding.tree
+            && Some(&boot.kconfig) == finding.kconfig.as_ref()
+            && is_on(finding, &boot.machine)
+            && boot.kernel != Revision::Base
     });
     boots.any(|boot| match boot.end {
         Some(BootEnd::Completed | BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset) => true,
@@ -93,7 +103,11 @@ fn metrics(report: &Report, finding: &Finding) -> bool {
             MetricChange::Regressed | MetricChange::Improved | MetricChange::Unchanged => true,
             MetricChange::New | MetricChange::Vanished | MetricChange::NotEnoughData => false,
         };
-        answer && one.tree == finding.tree && Some(&one.kconfig) == finding.kconfig.as_ref() && one.metric == *metric
+        answer
+            && one.tree == finding.tree
+            && Some(&one.kconfig) == finding.kconfig.as_ref()
+            && is_on(finding, &one.machine)
+            && one.metric == *metric
     })
 }
 

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use camino::Utf8PathBuf;
 use orchestrator_protocol::{Frame, Status};
 
+use super::reported::reported;
 use super::runs::{Ended, Run, Said, full_name, sort};
 use super::verdict::{infra, verdict};
-use super::whole::parts;
+use super::whole::{Part, parts};
+use crate::suite::found::Found;
 use crate::suite::log::{self, Log, Marker, log_checked};
 use crate::suite::samples::{samples, together};
-use crate::words::{Accel, BootEnd, BootRecord, Crash, Revision, SplatKind, TestRecord, Verdict};
+use crate::words::{Accel, BootEnd, BootRecord, Crash, Parser, Revision, SplatKind, SuiteMetric, TestRecord, Verdict};
 
 /// Bytes of output kept of one test: the beginning and the end.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -33,6 +35,10 @@ pub struct JudgeInput<'a> {
     pub console: &'a str,
     /// Names of the suites that were to run, in order.
     pub suites: &'a [String],
+    /// How the suites are read, by name; a suite that is not named speaks KTAP.
+    pub readers: &'a [(String, Parser)],
+    /// Readings to look for in what the tests of a suite print, by its name.
+    pub readings: &'a [(String, Vec<SuiteMetric>)],
     /// Full names of the tests asked for; all when empty.
     pub only: &'a [String],
     /// Full names of the tests left out.
@@ -95,7 +101,10 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
     spoilt(&said, &input, &mut tests);
     let mut remaining = unreached(&said, &input, &tests);
     unloads(&said, &input, &end, &mut tests, &mut remaining);
-    let metrics = together(tests.iter().flat_map(|test| samples(test, meta.accel)));
+    let found = Found::new(input.readings);
+    let metrics =
+        tests.iter().flat_map(|test| samples(test, meta.accel).into_iter().chain(found.samples(test, meta.accel)));
+    let metrics = together(metrics);
     BootRecord {
         kernel: meta.kernel,
         selftests: meta.selftests,
@@ -216,7 +225,16 @@ fn judge_run(
         None => Some(infra("results channel: its end is missing, though the console names a later test".to_owned())),
     };
     if run.test.is_empty() {
-        let mut whole = parts(&run.lines, run.ended.map(|ended| ended.status), cut);
+        let reader = input.readers.iter().find(|(suite, _)| *suite == run.suite).map(|(_, reader)| reader);
+        let mut whole = match (reader, cut) {
+            (_, cut) if run.ended.is_some_and(|ended| ended.status == Status::Missing) => vec![missing(cut)],
+            (None | Some(Parser::Ktap | Parser::KselftestHarness), cut) => {
+                parts(&run.lines, run.ended.map(|ended| ended.status), cut)
+            }
+            (Some(reader @ (Parser::ExitCode | Parser::Junit(_) | Parser::IgtResults(_))), cut) => {
+                reported(run, reader, cut)
+            }
+        };
         if oopsed {
             whole.retain(|part| !part.name.is_empty());
         }
@@ -237,6 +255,12 @@ fn judge_run(
         (None, None) => infra("its end was never reported".to_owned()),
     };
     tests.push(record(run.name(), verdict, all_output()));
+}
+
+/// A program that the machine does not have: nothing is wrong with the kernel.
+fn missing(cut: Option<Verdict>) -> Part {
+    let reason = "command not found on the machine".to_owned();
+    Part { name: String::new(), verdict: cut.unwrap_or(Verdict::Skip { reason }), output: String::new() }
 }
 
 /// When the machine could not be prepared, the tests asked for cannot be judged.

@@ -12,6 +12,7 @@
 //! - A program that runs whole and does not end well also gets a record under the bare suite's name.
 
 mod boot;
+mod reported;
 mod runs;
 mod verdict;
 mod whole;

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use orchestrator_protocol::{Frame, Message, Status};
 
+/// Bytes kept of a file of results: what the agent sends at most, and what its replacement characters add.
+const FILE_BYTES: usize = 16 * 1024 * 1024;
+
 /// One `Begin`, what followed, and its `End`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Run {
@@ -13,6 +16,8 @@ pub(super) struct Run {
     pub round: u32,
     /// Standard error?, line.
     pub lines: Vec<(bool, String)>,
+    /// The file that the program wrote its results into, and how many bytes of it were dropped.
+    pub file: Option<(String, u64)>,
     /// `None` when the run has no end.
     pub ended: Option<Ended>,
     pub begin_ms: u64,
@@ -109,6 +114,7 @@ pub(super) fn sort(frames: &[Frame]) -> Said {
                     test: test.clone(),
                     round: *round,
                     lines: Vec::new(),
+                    file: None,
                     ended: None,
                     begin_ms: frame.ms,
                     last_ms: frame.ms,
@@ -118,6 +124,17 @@ pub(super) fn sort(frames: &[Frame]) -> Said {
             Message::Output { err, text } => {
                 if let Some(run) = &mut open {
                     run.lines.push((*err, text.clone()));
+                }
+            }
+            Message::Result { text, dropped } => {
+                if let Some(run) = &mut open {
+                    let (whole, cut) = run.file.get_or_insert_default();
+                    if whole.len() + text.len() <= FILE_BYTES {
+                        whole.push_str(text);
+                    } else {
+                        *cut += text.len() as u64;
+                    }
+                    *cut = (*cut).max(*dropped);
                 }
             }
             Message::End { suite, test, round, status, dropped, tainted } => {
@@ -137,6 +154,7 @@ pub(super) fn sort(frames: &[Frame]) -> Said {
                             test: test.clone(),
                             round: *round,
                             lines: Vec::new(),
+                            file: None,
                             ended: Some(ended),
                             begin_ms: frame.ms,
                             last_ms: frame.ms,

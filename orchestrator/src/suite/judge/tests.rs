@@ -1,7 +1,7 @@
 use orchestrator_protocol::{Frame, Message, Status, VERSION};
 
 use super::*;
-use crate::words::{Accel, BootEnd, BootRecord, Crash, Revision, Verdict};
+use crate::words::{Accel, BootEnd, BootRecord, Crash, Parser, Revision, Verdict};
 
 const CONFIG: &str = "CONFIG_PRINTK=y\nCONFIG_BUG=y\nCONFIG_KALLSYMS=y\n";
 
@@ -14,6 +14,8 @@ struct Boot {
     only: Vec<String>,
     modules: Vec<String>,
     end: BootEnd,
+    /// How the suite is read.
+    readers: Vec<(String, Parser)>,
 }
 
 impl Boot {
@@ -30,6 +32,7 @@ impl Boot {
             only: Vec::new(),
             modules: Vec::new(),
             end: BootEnd::Completed,
+            readers: Vec::new(),
         };
         boot.say(Message::Hello {
             version: VERSION,
@@ -104,6 +107,8 @@ impl Boot {
 
     fn judge(&self) -> BootRecord {
         let input = JudgeInput {
+            readers: &self.readers,
+            readings: &[],
             frames: &self.frames,
             problems: &self.problems,
             end: &self.end,
@@ -410,4 +415,49 @@ fn nothing_said_is_nothing_judged() {
     boot.frames.clear();
     let record = boot.judge();
     assert_eq!((record.tests, record.remaining, record.uname.as_str()), (vec![], vec![], ""));
+}
+
+/// A command that is read so: its file of results, and how it ended.
+fn command(reader: Parser, file: Option<&str>, status: Status) -> Vec<(String, Verdict)> {
+    let mut boot = Boot::new(&[]).begin("").out("words\n");
+    boot.readers = vec![("hmm".into(), reader)];
+    for text in file.into_iter().flat_map(|file| [&file[..file.len() / 2], &file[file.len() / 2..]]) {
+        boot = boot.say(Message::Result { text: text.into(), dropped: 0 });
+    }
+    let record = boot.end("", status).say(Message::Done).judge();
+    record.tests.into_iter().map(|test| (test.test, test.verdict)).collect()
+}
+
+#[test]
+fn a_command_is_read_by_its_exit_code() {
+    let verdict = |status| command(Parser::ExitCode, None, status).remove(0);
+    assert_eq!(verdict(Status::Code(0)), ("hmm".into(), Verdict::Pass));
+    assert_eq!(verdict(Status::Code(4)).1, Verdict::Skip { reason: "words".into() });
+    assert!(matches!(verdict(Status::Code(127)).1, Verdict::Skip { reason } if reason.contains("not found")));
+    assert!(matches!(verdict(Status::Code(1)).1, Verdict::Fail { reason } if reason.contains("words")));
+    assert!(matches!(verdict(Status::Signal(11)).1, Verdict::Fail { .. }));
+    assert_eq!(verdict(Status::Deadline).1, Verdict::Crashed { crash: Crash::Hang });
+    let missing = Verdict::Skip { reason: "command not found on the machine".into() };
+    assert_eq!(verdict(Status::Missing).1, missing);
+    assert_eq!(command(Parser::Ktap, None, Status::Missing), [("hmm".into(), missing)]);
+}
+
+#[test]
+fn a_command_is_read_by_the_file_it_writes() {
+    let junit = || Parser::Junit("/tmp/r.xml".into());
+    let good = "<testsuite><testcase name='a'/><testcase name='b'><skipped/></testcase></testsuite>";
+    let bad = "<testsuite><testcase name='a'><failure message='no'/></testcase></testsuite>";
+    let names = |tests: &[(String, Verdict)]| tests.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&command(junit(), Some(good), Status::Code(0))), ["hmm.a", "hmm.b"]);
+    assert_eq!(names(&command(junit(), Some(bad), Status::Code(1))), ["hmm.a"]);
+    // What the program says and how it ends do not fit together.
+    assert_eq!(names(&command(junit(), Some(good), Status::Code(1))), ["hmm.a", "hmm.b", "hmm"]);
+    assert_eq!(names(&command(junit(), Some(good), Status::Signal(6))), ["hmm.a", "hmm.b", "hmm"]);
+    for file in [None, Some(&good[..60]), Some("")] {
+        let tests = command(junit(), file, Status::Code(0));
+        assert!(matches!(&tests[..], [(name, Verdict::Infra { .. })] if name == "hmm"), "{tests:?}");
+    }
+    let igt = r#"{"tests": {"igt@a@b": {"result": "pass"}, "igt@a@c": {"result": "skip"}}}"#;
+    let tests = command(Parser::IgtResults("/tmp/r/results.json".into()), Some(igt), Status::Code(1));
+    assert_eq!(names(&tests), ["hmm.a.b", "hmm.a.c"]);
 }

