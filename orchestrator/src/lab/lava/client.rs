@@ -6,6 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::term::text::is_hostile;
+
 /// Longest time for one request; a long log takes a while.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -161,12 +163,13 @@ pub(super) fn judge(status: StatusCode, url: &str, text: String) -> Result<Strin
 
 pub(super) fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, Trouble> {
     // A proxy that answers for a server which is down may do so with 200 and a page.
-    serde_json::from_str(text)
-        .map_err(|error| Trouble::Later(format!("no answer of LAVA's ({error}): {}", short(text))))
+    serde_json::from_str(text).map_err(|error| {
+        Trouble::Later(format!("no answer of LAVA's ({}): {}", short(&error.to_string()), short(text)))
+    })
 }
 
 /// The beginning of an answer in one printable line.
 fn short(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().filter(|c| !c.is_control()).take(300).collect()
+    words.join(" ").chars().filter(|c| !is_hostile(*c)).take(300).collect()
 }
