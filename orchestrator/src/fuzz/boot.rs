@@ -107,7 +107,7 @@ fn assert_harmless_line(reason: &str) {
 /// Whether the frames of a test, or of the program it is a part of, say that it may have passed.
 fn passed(frames: &[orchestrator_protocol::Frame], test: &str) -> bool {
     let full = |suite: &str, name: &str| if name.is_empty() { suite.to_owned() } else { format!("{suite}.{name}") };
-    let mut printed = false;
+    let (mut printed, mut filed) = (false, false);
     let mut open: Option<String> = None;
     for frame in frames {
         match &frame.message {
@@ -115,13 +115,22 @@ fn passed(frames: &[orchestrator_protocol::Frame], test: &str) -> bool {
                 let name = full(suite, name);
                 let ours = test == name || test.starts_with(&format!("{name}."));
                 open = ours.then_some(name);
-                printed = false;
+                (printed, filed) = (false, false);
             }
             Message::Output { text, .. } if open.is_some() => printed |= text.trim_start().starts_with("ok"),
-            Message::End { suite, test: name, status: Status::Code(0), .. }
-                if printed && open.as_deref() == Some(full(suite, name).as_str()) =>
+            Message::Result { .. } if open.is_some() => filed = true,
+            Message::End { suite, test: name, status: Status::Code(code), .. }
+                if open.as_deref() == Some(full(suite, name).as_str()) =>
             {
-                return true;
+                let said = match suite.as_str() {
+                    "exit" => *code == 0,
+                    // Other tests of the file may have failed.
+                    "xml" | "igt" => filed,
+                    _ => printed && *code == 0,
+                };
+                if said {
+                    return true;
+                }
             }
             Message::Unloaded { module, error: None } if test.ends_with(&format!(".unload-{module}")) => return true,
             _ => {}
