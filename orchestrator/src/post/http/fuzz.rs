@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::answer::{Answer, Trouble, trouble};
 use super::call::Call;
 use crate::fuzz::assert_harmless;
+use crate::term::text::width;
 
 /// An answer of a server: `STATUS`, headers as `Name: value`, an empty line, the body. Whatever a server says is no longer
 /// than a line, fit to be shown, and cannot make anybody wait for more than a day.
@@ -22,7 +23,7 @@ pub fn answers(data: &[u8]) {
     let answer = Answer { status, headers: lines.filter_map(header).collect(), body: body.to_vec() };
     let words = answer.words();
     assert_harmless(&words);
-    assert!(words.chars().count() <= 300);
+    assert!(width(&words) <= 300 && words.chars().count() <= 4 * 300 + 1, "{words}");
     let _ = answer.next_page();
     let now = Timestamp::UNIX_EPOCH;
     let call = Call::get("https://x/y");
