@@ -5,13 +5,14 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test test-lab check deps deps-full deps-test build deb package-files bench clean
+.PHONY: help run test test-lab check fuzz deps deps-full deps-test build deb package-files bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
 	@echo 'make test       install what is missing, pass all tests, the real kernel included'
 	@echo 'make test-lab   pass those tests of the lab, too, that take long: v6 on a box, crashes of Slurm'
 	@echo 'make check      formatting, lints and the tests that need no kernel'
+	@echo 'make fuzz       fuzz every reader of what strangers write: FUZZ_SECONDS=600 each, TARGETS="ktap klog" for some'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
 	@echo 'make deps-test  the same, with the servers that only the tests talk to'
@@ -77,6 +78,10 @@ package-files:
 
 deb: package-files
 	$(CARGO) deb --no-build --package orchestrator --output target/debian/
+
+# A short run, which is the same every time, is among the tests.
+fuzz: deps
+	scripts/fuzz $(TARGETS)
 
 bench: deps build
 	scripts/bench

@@ -11,6 +11,8 @@ pub mod diagnosis;
 pub mod engine;
 #[cfg(test)]
 pub(crate) mod formats;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod intake;
 pub mod known;
 pub mod lab;

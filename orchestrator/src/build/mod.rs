@@ -10,6 +10,8 @@ mod compare;
 mod compile;
 mod diagnostics;
 mod escapes;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod image;
 mod kconfig;
 mod key;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::compare::testing::{boot, fail, splat};
 use crate::words::Rate;
@@ -121,4 +123,89 @@ fn a_side_that_never_answers_is_not_asked_for_ever() {
 fn nothing_is_suspect_when_both_sides_agree() {
     let side = |n| [boot(n).test("hmm.a", Verdict::Pass).test("hmm.b", fail()).test("hmm.c", skip("x")).done()];
     assert_eq!(suspects(&side(0), &side(6)), Vec::<String>::new());
+}
+
+/// Boots of a side: for each test what it did in each boot, or that it was not got to.
+fn boots_of(sides: &[Vec<u8>], number: usize) -> Vec<BootRecord> {
+    let boots = sides.iter().map(Vec::len).max().unwrap_or(0);
+    let verdict = |word: u8| match word {
+        0 | 1 => Verdict::Pass,
+        2 => Verdict::Fail { reason: "x".into() },
+        3 => skip("no device"),
+        4 => infra("cut"),
+        5 => Verdict::Timeout,
+        _ => Verdict::Xfail,
+    };
+    let boot_of = |at: usize| {
+        sides.iter().enumerate().fold(boot(number), |boot, (test, words)| match words.get(at) {
+            Some(7) => boot.remaining(&format!("s.t{test}")),
+            Some(word) => boot.test(&format!("s.t{test}"), verdict(*word)),
+            None => boot,
+        })
+    };
+    (0..boots).map(|at| boot_of(at).done()).collect()
+}
+
+fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    proptest::collection::vec(proptest::collection::vec(0_u8..8, 0..6), 1..6)
+}
+
+proptest! {
+    #[test]
+    fn a_test_that_is_the_same_on_both_sides_changes_no_other(
+        base in words(),
+        patched in words(),
+        good: bool,
+        first: bool,
+    ) {
+        let (base, patched) = (boots_of(&base, 0), boots_of(&patched, 6));
+        let with = |boots: &[BootRecord]| -> Vec<BootRecord> {
+            let mut boots = boots.to_vec();
+            let verdict = if good { Verdict::Pass } else { Verdict::Fail { reason: "always".into() } };
+            for boot in &mut boots {
+                let at = if first { 0 } else { boot.tests.len() };
+                boot.tests.insert(at, crate::words::testing::test_record("s.equal", verdict.clone()));
+            }
+            boots
+        };
+        let before = compare_boots(&base, &patched);
+        let (mut after, mut equal) = (Vec::new(), Vec::new());
+        for row in compare_boots(&with(&base), &with(&patched)) {
+            if row.test == "s.equal" { equal.push(row.change) } else { after.push(row) }
+        }
+        // A side without boots has no tests at all.
+        let expected = match (base.is_empty(), patched.is_empty(), good) {
+            (true, true, _) => None,
+            (false, false, true) => Some(Change::StillPassing),
+            (false, false, false) => Some(Change::StillFailing),
+            (_, _, _) => Some(Change::Unknown),
+        };
+        prop_assert_eq!(equal, Vec::from_iter(expected));
+        prop_assert_eq!(after, before);
+let mut again = repeats(&with(&base), &with(&patched));
+        again.remove("s.equal");
+        prop_assert_eq!(again, repeats(&base, &patched));
+    }
+
+    #[test]
+    fn every_test_of_a_side_has_one_comparison_and_trouble_of_ours_none_that_says_anything(
+        base in words(),
+        patched in words(),
+    ) {
+        let (base, patched) = (boots_of(&base, 0), boots_of(&patched, 6));
+        let rows = compare_boots(&base, &patched);
+        let tests: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.test.as_str()).collect();
+        let all: std::collections::BTreeSet<String> = listed(&base).into_iter().chain(listed(&patched)).collect();
+        prop_assert!(tests.len() == rows.len() && tests.into_iter().eq(all.iter().map(String::as_str)));
+        let mut trouble = patched.clone();
+        for test in trouble.iter_mut().flat_map(|boot| &mut boot.tests) {
+            test.verdict = infra("cut");
+        }
+        // What is absent from a side that knows its tests is absent, whatever became of the others.
+        let both = |test: &String| listed(&base).contains(test) && listed(&trouble).contains(test);
+        for row in compare_boots(&base, &trouble).iter().chain(&compare_boots(&trouble, &base)) {
+            prop_assert!(row.change == Change::Unknown || !both(&row.test), "{}: {:?}", row.test, row.change);
+            prop_assert!(!matches!(row.change, Change::StillPassing | Change::Regressed | Change::Fixed), "{row:?}");
+        }
+    }
 }

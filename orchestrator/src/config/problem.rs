@@ -4,6 +4,8 @@ use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::term::text::visible;
+
 /// One thing wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -32,12 +34,17 @@ impl fmt::Display for Problem {
         if self.line > 0 {
             write!(f, "{}:{}:", self.line, self.column)?;
         }
-        write!(f, " {}", self.message)?;
+        write!(f, " {}", shown(&self.message))?;
         match &self.hint {
-            Some(hint) => write!(f, " ({hint})"),
+            Some(hint) => write!(f, " ({})", shown(hint)),
             None => Ok(()),
         }
     }
+}
+
+/// A file may come from anybody, and messages repeat words of it.
+fn shown(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// All that is wrong with one file, or with several that belong together. Displayed one per line.

@@ -8,6 +8,8 @@ mod carrier;
 mod choice;
 mod constraint;
 mod file;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod job;
 mod login;
 mod login_words;

@@ -12,6 +12,8 @@ mod archive;
 mod cache;
 mod error;
 mod fetch;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod github;
 mod gzip;
 mod http;

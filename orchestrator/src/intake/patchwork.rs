@@ -155,3 +155,9 @@ async fn by_series(intake: &Intake, server: &Url, number: u64) -> Result<Haul, S
         .map_err(|error| SourceTrouble::NoMails { address: address.clone(), what: error.to_string() })?;
     Ok(Haul { mails, notes: Vec::new() })
 }
+
+/// The mail that an answer makes, for fuzzing.
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) fn fuzz_letter(answer: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Letter>(answer).ok().map(|letter| letter.mail())
+}

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::copying::copies;
 use super::symbols::INLINED_IN;
+use crate::term::text::{truncate, visible};
 use crate::words::{FunctionCount, MetricSamples, Sample};
 
 /// Format of the file.
@@ -82,7 +83,8 @@ impl Counts {
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
         let mut lines = text.split_inclusive('\n').enumerate();
         let (_, first) = lines.next().ok_or("it is empty; the plugin was not loaded")?;
-        let header: Header = serde_json::from_str(first).map_err(|error| format!("line 1: {error}"))?;
+        let header: Header = serde_json::from_str(first)
+            .map_err(|error| format!("line 1: {}", truncate(&visible(&error.to_string()), 200)))?;
         if header.format != FORMAT {
             return Err(format!("line 1: format {} is not known, only {FORMAT}", header.format));
         }
@@ -123,7 +125,7 @@ impl Counts {
 
     fn reject(&mut self, number: usize, reason: &str) {
         if self.rejected.len() < MAX_REJECTED {
-            self.rejected.push(format!("line {}: {reason}", number + 1));
+            self.rejected.push(format!("line {}: {}", number + 1, truncate(&visible(reason), 200)));
         }
     }
 

@@ -18,6 +18,8 @@ mod ending;
 mod error;
 mod files;
 mod follow;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod initramfs;
 mod inlines;
 mod lava;

@@ -2,6 +2,8 @@
 
 use orchestrator_protocol::{Frame, Message, VERSION};
 
+use crate::term::text::{truncate, visible};
+
 /// Longest line of the agent: its longest line of output, escaped, with room to spare.
 const LINE_LIMIT: usize = 64 * 1024;
 
@@ -10,6 +12,9 @@ const LIST_LIMIT: usize = 2 * 1024 * 1024;
 
 /// Most frames of one boot. All are kept until they are judged, and small ones take many times their bytes.
 const FRAME_LIMIT: u64 = 2_000_000;
+
+/// Columns of an error that are shown.
+const ERROR_COLUMNS: usize = 200;
 
 /// Puts frames together from bytes and checks their order.
 #[derive(Debug, Default)]
@@ -53,6 +58,8 @@ impl Receiver {
     fn accept(&mut self, line: &[u8]) -> Result<Frame, String> {
         let number = self.expected;
         let frame: Frame = serde_json::from_slice(line)
+            // The error may repeat a word of the guest's, of any length.
+            .map_err(|error| truncate(&visible(&error.to_string()), ERROR_COLUMNS))
             .map_err(|error| format!("frame {number} is garbage ({error}): {}", excerpt(line)))?;
         if frame.seq != number {
             return Err(format!("frame {number} was expected, but {} came: frames were lost or forged", frame.seq));

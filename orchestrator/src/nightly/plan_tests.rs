@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::super::file;
 use super::super::testing::patches;
 use super::super::words::NightEvent;
@@ -196,4 +198,90 @@ fn patches_are_told_apart_by_what_they_say() {
     other.patches[0].message.clear();
     other.patches[0].message_id = Some("resent@example.org".into());
     assert_eq!(content(&one), content(&other), "sent again as it was");
+}
+
+/// What became of a run, and whether the night went on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    Ended(RunOutcome),
+    Cut,
+}
+
+/// A night that has time for `time` runs: what it planned, and what it ran. A run that is cut off ends it.
+fn night(case: &mut Case, number: usize, time: usize, fate: impl Fn(&Target) -> Fate) -> (Vec<Job>, Vec<Target>) {
+    let name = format!("2026-01-{number:03}");
+    case.began(&name);
+    let jobs = case.plan().jobs;
+    for job in &jobs {
+        let (night, target, why) = (name.clone(), job.target.clone(), job.why.sentence());
+        case.happen(NightEvent::Wanted { night, target, why });
+    }
+    let mut ran = Vec::new();
+    for job in jobs.iter().take(time) {
+        let (night, target, run) = (name.clone(), job.target.clone(), "r".to_owned());
+        if !matches!(job.why, Why::GoOn { .. }) {
+            let (night, target, run) = (night.clone(), target.clone(), run.clone());
+            case.happen(NightEvent::RunBegan { night, target, run, known: "k".into() });
+        }
+        ran.push(target.clone());
+        match fate(&job.target) {
+            Fate::Ended(outcome) => case.ended(&name, target, outcome),
+            Fate::Cut => {
+                case.happen(NightEvent::RunCut { night, target, run, why: "late".into() });
+                break;
+            }
+        }
+    }
+    (jobs, ran)
+}
+
+fn fates() -> impl Strategy<Value = Vec<Vec<Fate>>> {
+    let one = prop::sample::select(vec![
+        Fate::Ended(RunOutcome::Clean),
+        Fate::Ended(RunOutcome::Findings),
+        Fate::Ended(RunOutcome::Infra),
+        Fate::Ended(RunOutcome::Interrupted),
+        Fate::Cut,
+    ]);
+    // What each of the three targets does night by night; in the end all come to an answer.
+    proptest::collection::vec(proptest::collection::vec(one, 0..8), 3)
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_planned_twice_or_again_for_nothing_and_nobody_waits_for_ever(fates in fates(), time in 1_usize..4) {
+        let mut case = Case::new();
+        let all = [case.target("a", "t"), case.target("b", "t"), case.target("b", "u")];
+        let mut runs = [0_usize; 3];
+        let mut waits = [0_usize; 3];
+        let mut nights = 0;
+        loop {
+            let fate = |target: &Target| {
+                let at = all.iter().position(|one| one == target).unwrap();
+                fates[at].get(runs[at]).copied().unwrap_or(Fate::Ended(RunOutcome::Clean))
+            };
+            let (jobs, ran) = night(&mut case, nights, time, fate);
+            let planned: std::collections::BTreeSet<&Target> = jobs.iter().map(|job| &job.target).collect();
+            prop_assert_eq!(planned.len(), jobs.len(), "a target twice in one night");
+            for (at, target) in all.iter().enumerate() {
+                let had = ran.contains(target);
+                runs[at] += usize::from(had);
+                waits[at] = if had || !planned.contains(target) { 0 } else { waits[at] + 1 };
+                // Each of the two others may take a night, and be cut off by that many more, before it stands back.
+                prop_assert!(waits[at] <= 2 * (1 + CUT_LIMIT as usize), "{target:?} has waited {} nights", waits[at]);
+            }
+            nights += 1;
+            if jobs.is_empty() {
+                break;
+            }
+            prop_assert!(nights < 100, "no night comes to an end of it");
+        }
+        // Every target has an answer, or was given up after as many runs without one as the limit allows.
+        for target in &all {
+            let record = &case.state.targets[target];
+            let outcome = record.last.as_ref().unwrap().outcome;
+            prop_assert!(outcome.is_verdict() || record.infra >= INFRA_LIMIT, "{outcome:?}");
+        }
+        prop_assert!(case.plan().jobs.is_empty(), "something is tested again although nothing changed");
+    }
 }

@@ -11,6 +11,8 @@ mod courier_tests;
 pub mod delivery;
 pub mod dispatch;
 pub mod failpoint;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 pub mod github;
 pub mod http;
 pub mod kcidb;
@@ -24,6 +26,7 @@ pub mod places;
 pub mod plan;
 pub mod said;
 pub mod show;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "most of it is for tests"))]
 pub(crate) mod testing;
 pub mod weigh;

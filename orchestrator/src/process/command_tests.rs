@@ -124,6 +124,24 @@ async fn the_environment_is_an_allow_list() {
     assert_eq!(names, ["A", "LC_ALL", "PATH", "TZ"]);
 }
 
+proptest::proptest! {
+    // Each case starts a shell.
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 32, ..Default::default() })]
+
+    #[test]
+    fn a_shell_reads_every_replay_as_what_was_run(
+        words in proptest::collection::vec("[^\\x00]{0,20}|[ -~\n\t]{0,20}|['\"\\\\$`!*~;&|<>(){} ]{0,8}", 0..20),
+        value in "[^\\x00]{0,20}",
+    ) {
+        let print = "printf '%s\\0' \"$VALUE\" \"$@\"";
+        let command = Command::new("sh", "/").args(["-c", print, "sh"]).args(&words).env("VALUE", &value);
+        let said = std::process::Command::new("sh").arg("-c").arg(command.replay()).output().unwrap();
+        proptest::prop_assert!(said.status.success(), "{}: {said:?}", command.replay());
+        let expected: String = std::iter::once(&value).chain(&words).map(|word| format!("{word}\0")).collect();
+        proptest::prop_assert_eq!(String::from_utf8(said.stdout).unwrap(), expected);
+    }
+}
+
 #[test]
 fn replay_quotes_what_a_shell_would_split() {
     let line = Command::new("make", "/a b").args(["O=/x", "KCFLAGS=-g -O2"]).replay();

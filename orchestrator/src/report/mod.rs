@@ -2,7 +2,8 @@
 //!
 //! [`Report`] is the contract with scripts. All renderers are pure: a report goes in, a string comes out.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "most of it is for tests"))]
 pub(crate) mod fixtures;
 pub(crate) mod harmless;
 mod html;

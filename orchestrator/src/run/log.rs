@@ -86,6 +86,16 @@ pub fn read_events(path: &Utf8Path) -> std::io::Result<Vec<(i64, Event)>> {
     Ok(lines.map(|line| (line.at, line.event)).collect())
 }
 
+/// A line of a log reads back as itself, for fuzzing.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn fuzz_event_line(text: &str) {
+    if let Ok(line) = serde_json::from_str::<Line>(text) {
+        let text = serde_json::to_string(&line).expect("an event is plain data");
+        let back: Line = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!((back.at, back.event), (line.at, line.event));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,12 +52,15 @@ pub use context::Context;
 pub use engine::{DEFAULT_TREE, Places, RunError, execute, select_kconfigs};
 pub use flake_past::{FlakePast, TestsOfRun};
 pub use folder::{FolderError, RunFolder, RunLock, TreePlan, write_atomically};
+
 /// The message of the debug log's line when somebody asks the program to stop.
 pub const ASKED_TO_STOP: &str = "asked to stop";
 
 /// The message of the debug log's line when a run could not be carried out.
 pub const FAILED: &str = "the run failed";
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) use log::fuzz_event_line;
 pub use log::{EventLog, FORMAT as LOG_FORMAT, read_events};
 pub use options::{Options, TreeArgument};
 pub use recorder::{Unit, sink};

@@ -5,6 +5,7 @@ use std::fmt;
 use camino::Utf8PathBuf;
 
 use crate::config::ConfigError;
+use crate::term::text::visible;
 
 /// One reason to refuse a patch or a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +32,9 @@ impl fmt::Display for Refusal {
             write!(f, "{}:", self.line)?;
         }
         if self.patch > 0 {
-            write!(f, " patch {} \"{}\":", self.patch, self.subject)?;
+            write!(f, " patch {} \"{}\":", self.patch, visible(&self.subject))?;
         }
-        write!(f, " {} ({})", self.what, self.remedy)
+        write!(f, " {} ({})", visible(&self.what), visible(&self.remedy))
     }
 }
 
@@ -81,7 +82,7 @@ pub enum SeriesError {
         source: std::io::Error,
     },
     /// A file that cannot hold a series as it is.
-    #[error("{path} {what} ({remedy})")]
+    #[error("{path} {} ({remedy})", visible(.what))]
     BadFile {
         /// File or folder.
         path: Utf8PathBuf,

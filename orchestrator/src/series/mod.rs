@@ -17,6 +17,8 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod format;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod git_tests;
 mod mail;

@@ -15,6 +15,8 @@ pub mod instructions;
 pub mod mann_whitney;
 mod order;
 mod outcome;
+#[cfg(test)]
+mod properties;
 pub mod random;
 pub mod shift;
 mod sides;

@@ -4,6 +4,8 @@
 //! way the boot ended into verdicts.
 
 mod found;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod idle;
 pub mod judge;
 pub mod ktap;

@@ -79,14 +79,18 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// Most characters in a column, on average: accents take none of their own, and there may be any number of them.
+const STACKED: usize = 4;
+
 /// The text cut to at most `columns`, the last of which is then `…`.
 pub fn truncate(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
+    let most = columns.saturating_mul(STACKED);
+    if width(text) <= columns && text.chars().count() <= most {
         return text.to_owned();
     }
     let mut out = String::new();
     let mut used = 0;
-    for c in text.chars() {
+    for c in text.chars().take(most) {
         let w = c.width().unwrap_or(0);
         if used + w + 1 > columns {
             break;
@@ -190,6 +194,7 @@ mod tests {
             ("漢字漢", 4, "漢…"),
             ("ab", 0, ""),
             ("ab", 1, "…"),
+            ("e\u{301}\u{301}\u{301}\u{301}", 1, "…"),
         ] {
             let cut = truncate(text, columns);
             assert_eq!(cut, expected);

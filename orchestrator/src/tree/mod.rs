@@ -16,6 +16,8 @@ mod download;
 mod error;
 mod fetch;
 mod file;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod git;
 mod hunks;
 mod import;

@@ -1,16 +1,21 @@
 //! Why a symbol did not end up as a kconfig asks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use camino::Utf8Path;
 
 use super::expression::Expression;
 use super::fragment::{Mismatch, value_of, values};
 use super::text::{Block, File, read};
+use crate::build::reason::bounded;
 use crate::words::DroppedSymbol;
 
 /// How far `source` lines are followed upwards.
 const NESTING_LIMIT: usize = 12;
+
+/// Most bytes of a reason.
+const WHY: usize = 4096;
 
 /// All Kconfig files of a tree.
 #[derive(Debug, Default)]
@@ -19,8 +24,8 @@ pub(in crate::build) struct Kconfigs {
 }
 
 impl Kconfigs {
-    #[cfg(test)]
     /// From texts by path relative to the tree.
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn new<'a>(texts: impl IntoIterator<Item = (String, &'a str)>) -> Self {
         Kconfigs { files: texts.into_iter().map(|(path, text)| (path, read(text))).collect() }
     }
@@ -68,7 +73,7 @@ impl Kconfigs {
         found
     }
 
-    fn conditions_of_file(&self, path: &str, depth: usize) -> Vec<String> {
+    fn conditions_of_file(&self, path: &str, depth: usize) -> Vec<Arc<str>> {
         if depth == 0 {
             return Vec::new();
         }
@@ -99,7 +104,7 @@ impl Kconfigs {
 /// Says for each mismatch why it came about in `config`.
 pub(in crate::build) fn explain(kconfigs: &Kconfigs, config: &str, mismatches: Vec<Mismatch>) -> Vec<DroppedSymbol> {
     let values = values(config);
-    let why = |mismatch: &Mismatch| reason(kconfigs, &values, mismatch);
+    let why = |mismatch: &Mismatch| bounded(&reason(kconfigs, &values, mismatch), WHY);
     mismatches
         .into_iter()
         .map(|mismatch| {
@@ -165,7 +170,7 @@ fn reason(kconfigs: &Kconfigs, values: &BTreeMap<String, String>, mismatch: &Mis
 
 /// The conditions of a block with values, when they do not all hold.
 fn unmet(block: &Block, values: &BTreeMap<String, String>) -> Option<String> {
-    let parsed: Vec<Result<Expression, &String>> = block
+    let parsed: Vec<Result<Expression, &Arc<str>>> = block
         .conditions
         .iter()
         .flat_map(|text| match Expression::parse(text) {
@@ -173,7 +178,7 @@ fn unmet(block: &Block, values: &BTreeMap<String, String>) -> Option<String> {
             None => vec![Err(text)],
         })
         .collect();
-    let fails = |term: &Result<Expression, &String>| term.as_ref().is_ok_and(|term| term.evaluate(values) == 0);
+    let fails = |term: &Result<Expression, &Arc<str>>| term.as_ref().is_ok_and(|term| term.evaluate(values) == 0);
     if !parsed.iter().any(fails) {
         return None;
     }
@@ -182,7 +187,7 @@ fn unmet(block: &Block, values: &BTreeMap<String, String>) -> Option<String> {
         let text = match term {
             Ok(term @ Expression::Or(_)) if parsed.len() > 1 => format!("({})", term.show(values)),
             Ok(term) => term.show(values),
-            Err(text) => (*text).clone(),
+            Err(text) => text.to_string(),
         };
         if !shown.contains(&text) {
             shown.push(text);

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::fragment::value_of;
 
+/// Deepest nesting of parentheses and negations; the kernel's own go to 4. A patch may write any.
+const DEPTH: usize = 64;
+
 /// An expression over symbols.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expression {
@@ -28,11 +31,11 @@ fn tristate(value: &str) -> Tristate {
 }
 
 impl Expression {
-    /// Reads an expression; `None` when it is none this reader knows (macro calls).
+    /// Reads an expression; `None` when it is none this reader knows (macro calls), or one that is nested too deeply.
     pub fn parse(text: &str) -> Option<Expression> {
         let tokens = tokens(text)?;
         let mut rest = tokens.as_slice();
-        let expression = parse_or(&mut rest)?;
+        let expression = parse_or(&mut rest, DEPTH)?;
         rest.is_empty().then_some(expression)
     }
 
@@ -128,37 +131,39 @@ fn tokens(text: &str) -> Option<Vec<&str>> {
     Some(tokens)
 }
 
-fn parse_or(rest: &mut &[&str]) -> Option<Expression> {
-    parse_list(rest, "||", parse_and, Expression::Or)
+fn parse_or(rest: &mut &[&str], depth: usize) -> Option<Expression> {
+    parse_list(rest, depth, "||", parse_and, Expression::Or)
 }
 
-fn parse_and(rest: &mut &[&str]) -> Option<Expression> {
-    parse_list(rest, "&&", parse_one, Expression::And)
+fn parse_and(rest: &mut &[&str], depth: usize) -> Option<Expression> {
+    parse_list(rest, depth, "&&", parse_one, Expression::And)
 }
 
 fn parse_list(
     rest: &mut &[&str],
+    depth: usize,
     operator: &str,
-    one: fn(&mut &[&str]) -> Option<Expression>,
+    one: fn(&mut &[&str], usize) -> Option<Expression>,
     join: fn(Vec<Expression>) -> Expression,
 ) -> Option<Expression> {
-    let mut terms = vec![one(rest)?];
+    let mut terms = vec![one(rest, depth)?];
     while let Some((&first, after)) = rest.split_first()
         && first == operator
     {
         *rest = after;
-        terms.push(one(rest)?);
+        terms.push(one(rest, depth)?);
     }
     if terms.len() == 1 { terms.pop() } else { Some(join(terms)) }
 }
 
-fn parse_one(rest: &mut &[&str]) -> Option<Expression> {
+fn parse_one(rest: &mut &[&str], depth: usize) -> Option<Expression> {
+    let depth = depth.checked_sub(1)?;
     let (&first, after) = rest.split_first()?;
     *rest = after;
     match first {
-        "!" => Some(Expression::Not(Box::new(parse_one(rest)?))),
+        "!" => Some(Expression::Not(Box::new(parse_one(rest, depth)?))),
         "(" => {
-            let inner = parse_or(rest)?;
+            let inner = parse_or(rest, depth)?;
             let (&close, after) = rest.split_first()?;
             *rest = after;
             (close == ")").then_some(inner)

@@ -3,6 +3,8 @@
 mod explain;
 mod expression;
 mod fragment;
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) mod fuzz;
 mod text;
 
 pub(super) use explain::{Kconfigs, explain};

@@ -1,12 +1,14 @@
 //! Reading one Kconfig file as far as it matters for one question: under which conditions a symbol can be set.
 
+use std::sync::Arc;
+
 /// One `config` or `menuconfig` block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Block {
     /// Its symbol.
     pub symbol: String,
     /// All conditions: `depends on` of the block and of the menus, choices and `if`s around it.
-    pub conditions: Vec<String>,
+    pub conditions: Vec<Arc<str>>,
     /// Whether a user can set it, and the conditions of the prompt.
     pub prompt: Option<Vec<String>>,
     /// `bool`, `tristate`, `int`, `hex`, `string`; empty when this block does not say.
@@ -23,7 +25,7 @@ pub(super) struct Block {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     pub path: String,
-    pub conditions: Vec<String>,
+    pub conditions: Vec<Arc<str>>,
 }
 
 /// What one file holds.
@@ -33,10 +35,18 @@ pub(super) struct File {
     pub sources: Vec<Source>,
 }
 
+/// Conditions of enclosing `if`s and menus that a block keeps, the outermost first; the kernel's own have up to 6. Every block
+/// repeats them, so that without a limit, and without sharing their text, a patch could have a small file take all memory.
+const CONDITIONS: usize = 32;
+
 /// What an open `if`, `menu` or `choice` adds to everything inside.
 struct Frame {
     word: &'static str,
-    conditions: Vec<String>,
+    conditions: Vec<Arc<str>>,
+}
+
+fn around(frames: &[Frame]) -> Vec<Arc<str>> {
+    frames.iter().flat_map(|frame| &frame.conditions).take(CONDITIONS).cloned().collect()
 }
 
 /// Reads a Kconfig file.
@@ -52,7 +62,7 @@ pub(super) fn read(text: &str) -> File {
                 file.blocks.extend(open.take());
                 open = Some(Block {
                     symbol: rest.to_owned(),
-                    conditions: frames.iter().flat_map(|frame| frame.conditions.clone()).collect(),
+                    conditions: around(&frames),
                     line: number,
                     in_choice: frames.iter().any(|frame| frame.word == "choice"),
                     ..Block::default()
@@ -61,7 +71,7 @@ pub(super) fn read(text: &str) -> File {
             "if" | "menu" | "choice" | "comment" => {
                 file.blocks.extend(open.take());
                 match word {
-                    "if" => frames.push(Frame { word: "if", conditions: vec![rest.to_owned()] }),
+                    "if" => frames.push(Frame { word: "if", conditions: vec![rest.into()] }),
                     "menu" => frames.push(Frame { word: "menu", conditions: Vec::new() }),
                     "choice" => frames.push(Frame { word: "choice", conditions: Vec::new() }),
                     // A comment takes attributes too; they go to a frame that ends with the next entry.
@@ -76,13 +86,10 @@ pub(super) fn read(text: &str) -> File {
             }
             "source" | "rsource" | "osource" | "orsource" => {
                 file.blocks.extend(open.take());
-                file.sources.push(Source {
-                    path: rest.trim_matches('"').to_owned(),
-                    conditions: frames.iter().flat_map(|frame| frame.conditions.clone()).collect(),
-                });
+                file.sources.push(Source { path: rest.trim_matches('"').to_owned(), conditions: around(&frames) });
             }
             "depends" => {
-                let condition = rest.strip_prefix("on").unwrap_or(rest).trim().to_owned();
+                let condition: Arc<str> = rest.strip_prefix("on").unwrap_or(rest).trim().into();
                 match (&mut open, frames.last_mut()) {
                     (Some(block), _) => block.conditions.push(condition),
                     (None, Some(frame)) => frame.conditions.push(condition),
@@ -212,7 +219,7 @@ config FREE
             ("FREE", ""),
         ];
         assert_eq!(short, expected.map(|(symbol, conditions)| (symbol, conditions.to_owned())));
-        assert_eq!(file.sources[0].conditions, ["MMU", "RUNTIME_TESTING_MENU"]);
+        assert_eq!(file.sources[0].conditions.join(" "), "MMU RUNTIME_TESTING_MENU");
     }
 
     #[test]

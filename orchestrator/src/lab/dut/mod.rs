@@ -6,6 +6,8 @@
 
 mod boot;
 mod files;
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) mod fuzz;
 mod health;
 mod lock;
 mod power;

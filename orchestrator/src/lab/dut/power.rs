@@ -53,7 +53,7 @@ pub struct PowerDriver {
 
 /// What is done in one go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Act {
+pub(super) enum Act {
     On,
     Off,
     Nmi,
@@ -222,7 +222,7 @@ fn ipmi_words(act: Act) -> &'static [&'static str] {
 }
 
 /// `Chassis Power is on`.
-fn ipmi_state(act: Act, said: &str) -> PowerState {
+pub(super) fn ipmi_state(act: Act, said: &str) -> PowerState {
     match act {
         Act::On | Act::Off | Act::Nmi => PowerState::Unknown,
         Act::Status => {

@@ -4,6 +4,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use super::power::PowerState;
+use crate::term::text::is_hostile;
 
 /// How long one request may take.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -102,7 +103,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<String, String> {
     if status.is_success() {
         return Ok(text);
     }
-    let words: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+    let words: String = text.chars().filter(|c| !is_hostile(*c)).take(200).collect();
     Err(format!("it answers {status}: {words}"))
 }
 
@@ -123,7 +124,7 @@ fn system_url(url: &str, system: &str) -> String {
     }
 }
 
-fn state(text: &str) -> Result<PowerState, String> {
+pub(super) fn state(text: &str) -> Result<PowerState, String> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("its answer: {error}"))?;
     match value["PowerState"].as_str() {
         Some("On") => Ok(PowerState::On),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::files::secret;
 use super::power::ipmi_arguments;
 use crate::process::{Command, Stream, quote};
+use crate::term::text::is_hostile;
 use crate::words::{ConsoleLink, Power};
 
 /// Between two tries to open it.
@@ -188,7 +189,7 @@ pub fn printable(line: &str) -> String {
             '\t' => text.push(c),
             // What was printed before a carriage return within a line was meant to be overwritten.
             '\r' if characters.peek().is_some() => text.clear(),
-            c if c.is_control() => {}
+            c if is_hostile(c) => {}
             c => text.push(c),
         }
     }

@@ -104,7 +104,7 @@ pub fn ssh_options(ssh: &Ssh, known_hosts: &Utf8Path) -> Vec<String> {
 }
 
 /// Release, boot id, notes in hex.
-fn parse_who(text: &str) -> Result<Answer, String> {
+pub(super) fn parse_who(text: &str) -> Result<Answer, String> {
     let mut lines = text.lines();
     let (Some(uname), Some(boot_id)) = (lines.next(), lines.next()) else {
         return Err(format!("the box does not say which kernel it runs: {text:?}"));

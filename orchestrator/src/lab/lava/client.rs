@@ -6,6 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::term::text::is_hostile;
+
 /// Longest time for one request; a long log takes a while.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -155,7 +157,7 @@ pub(super) fn is_not_found(why: &str) -> bool {
 }
 
 /// What an answer means.
-fn judge(status: StatusCode, url: &str, text: String) -> Result<String, Trouble> {
+pub(super) fn judge(status: StatusCode, url: &str, text: String) -> Result<String, Trouble> {
     match status.as_u16() {
         200..300 => Ok(text),
         401 | 403 => Err(Trouble::Never(format!("{url}: {status}: the token is not taken; {}", short(&text)))),
@@ -164,14 +166,15 @@ fn judge(status: StatusCode, url: &str, text: String) -> Result<String, Trouble>
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, Trouble> {
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, Trouble> {
     // A proxy that answers for a server which is down may do so with 200 and a page.
-    serde_json::from_str(text)
-        .map_err(|error| Trouble::Later(format!("no answer of LAVA's ({error}): {}", short(text))))
+    serde_json::from_str(text).map_err(|error| {
+        Trouble::Later(format!("no answer of LAVA's ({}): {}", short(&error.to_string()), short(text)))
+    })
 }
 
 /// The beginning of an answer in one printable line.
 fn short(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().filter(|c| !c.is_control()).take(300).collect()
+    words.join(" ").chars().filter(|c| !is_hostile(*c)).take(300).collect()
 }

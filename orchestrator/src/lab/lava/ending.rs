@@ -2,6 +2,7 @@
 
 use crate::lab::console::Console;
 use crate::lab::ending::{Said, Stop, stopped};
+use crate::term::text::is_hostile;
 use crate::words::BootEnd;
 
 /// LAVA's last word.
@@ -88,9 +89,9 @@ pub(super) fn decide(seen: &Seen) -> BootEnd {
 }
 
 /// LAVA's words in one printable line.
-fn words(text: &str) -> String {
+pub(super) fn words(text: &str) -> String {
     let text: Vec<&str> = text.split_whitespace().collect();
-    let text: String = text.join(" ").chars().filter(|c| !c.is_control()).take(300).collect();
+    let text: String = text.join(" ").chars().filter(|c| !is_hostile(*c)).take(300).collect();
     if text.is_empty() { "it says nothing more".to_owned() } else { text }
 }
 

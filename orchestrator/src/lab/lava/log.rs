@@ -34,7 +34,10 @@ struct Line {
 /// One sentence, when it is no line of LAVA's.
 pub(super) fn entry(line: &str) -> Result<Entry, String> {
     let text = line.strip_prefix("- ").ok_or_else(|| format!("no message: {}", excerpt(line)))?;
-    let Line { lvl, msg } = serde_yaml::from_str(text).map_err(|error| format!("{error}: {}", excerpt(line)))?;
+    let Line { lvl, msg } = serde_yaml::from_str(text).map_err(|error| {
+        // The error may repeat a text of any length.
+        format!("{}: {}", error.to_string().chars().take(200).collect::<String>(), excerpt(line))
+    })?;
     Ok(match (lvl.as_str(), msg) {
         ("target" | "feedback", serde_yaml::Value::String(text)) => Entry::Console(console(&text)),
         ("results", serde_yaml::Value::Mapping(map)) => {

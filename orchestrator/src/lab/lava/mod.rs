@@ -8,6 +8,8 @@ mod client;
 mod definition;
 mod ending;
 mod file;
+#[cfg(any(test, feature = "fuzz"))]
+pub(in crate::lab) mod fuzz;
 mod job;
 mod log;
 mod publish;

@@ -1,11 +1,18 @@
 //! Taking the agent's frames out of a console that the kernel and others write on, too.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use orchestrator_protocol::console::{Piece, find};
 
 /// Most bytes of frames that wait for a part of an earlier one.
 const WAITING_LIMIT: usize = 8 * 1024 * 1024;
+
+/// What a piece takes beside its bytes, so that empty ones are bounded, too.
+const PIECE_COST: usize = 128;
+
+/// Most parts of one frame; the longest frame has 4000.
+const PARTS_LIMIT: u32 = 8192;
 
 /// What the kernel prints first.
 const FIRST: &str = "Linux version ";
@@ -23,6 +30,8 @@ pub(super) struct Lines {
 #[derive(Debug, Default)]
 pub(super) struct Untangle {
     next: u64,
+    /// How many parts of the next frame are there without a gap: none is looked at twice.
+    ready: u32,
     parts: BTreeMap<(u64, u32), Piece>,
     waiting: usize,
     kernels: u32,
@@ -70,18 +79,26 @@ impl Untangle {
         })
     }
 
+    /// How many pieces wait for others.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn waits(&self) -> usize {
+        self.parts.len()
+    }
+
     fn piece(&mut self, piece: Piece) -> Vec<u8> {
         // Consoles are repeated now and then (a reconnection); a frame that was taken is not taken again.
-        if self.restarted() || piece.frame < self.next || piece.part == 0 || piece.part > piece.parts {
+        let strange = piece.part == 0 || piece.part > piece.parts || piece.parts > PARTS_LIMIT;
+        if self.restarted() || piece.frame < self.next || strange {
             return Vec::new();
         }
-        if self.waiting + piece.bytes.len() > WAITING_LIMIT {
+        if self.waiting + cost(&piece) > WAITING_LIMIT {
             self.flooded = true;
             return Vec::new();
         }
-        self.waiting += piece.bytes.len();
-        if let Some(same) = self.parts.insert((piece.frame, piece.part), piece) {
-            self.waiting -= same.bytes.len();
+        // A piece that comes again changes nothing.
+        if let Entry::Vacant(place) = self.parts.entry((piece.frame, piece.part)) {
+            self.waiting += cost(&piece);
+            place.insert(piece);
         }
         let mut out = Vec::new();
         while let Some(frame) = self.whole() {
@@ -94,18 +111,26 @@ impl Untangle {
     /// The next frame, when all of its parts are there.
     fn whole(&mut self) -> Option<Vec<u8>> {
         let parts = self.parts.get(&(self.next, 1))?.parts;
-        if !(1..=parts).all(|part| self.parts.get(&(self.next, part)).is_some_and(|piece| piece.parts == parts)) {
+        while self.parts.get(&(self.next, self.ready + 1)).is_some_and(|piece| piece.parts == parts) {
+            self.ready += 1;
+        }
+        if self.ready < parts {
             return None;
         }
+        self.ready = 0;
         let mut frame = Vec::new();
         for part in 1..=parts {
             let piece = self.parts.remove(&(self.next, part))?;
-            self.waiting -= piece.bytes.len();
+            self.waiting -= cost(&piece);
             frame.extend(piece.bytes);
         }
         self.next += 1;
         Some(frame)
     }
+}
+
+fn cost(piece: &Piece) -> usize {
+    piece.bytes.len() + PIECE_COST
 }
 
 /// Whether a line is the kernel's first, not one that quotes it. What a firmware printed may stand before its time.

@@ -10,5 +10,7 @@ mod reservation;
 
 pub use acquire::{ReserveError, acquire};
 pub use holder::Holder;
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) use labgrid::fuzz;
 pub use labgrid::{Standing, standing};
 pub use reservation::{Lost, Reservation};

@@ -66,6 +66,7 @@ impl Answer {
     /// When it is none: then the server is not the one it was taken for.
     pub fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Trouble> {
         serde_json::from_slice(&self.body).map_err(|error| {
+            let error = truncate(&visible(&error.to_string()), WORDS);
             let why =
                 format!("{} {} was not answered as expected ({error}); check its address", call.verb.word(), call.url);
             Trouble::never(why)

@@ -3,6 +3,8 @@
 mod answer;
 mod call;
 mod client;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 
 pub use answer::{Answer, Trouble, trouble};
 pub use call::{Call, Verb};

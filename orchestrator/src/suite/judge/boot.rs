@@ -7,7 +7,7 @@ use orchestrator_protocol::{Frame, Status};
 
 use super::reported::reported;
 use super::runs::{Ended, Run, Said, full_name, sort};
-use super::verdict::{infra, verdict};
+use super::verdict::{infra, tidy, verdict};
 use super::whole::{Part, parts};
 use crate::suite::found::Found;
 use crate::suite::idle::Idle;
@@ -105,6 +105,7 @@ pub fn judge(input: JudgeInput<'_>, meta: BootMeta) -> BootRecord {
     let mut remaining = unreached(&said, &input, &tests);
     unloads(&said, &input, &end, &mut tests, &mut remaining);
     Idle::new(input.idle).apply(&mut tests);
+    tests.iter_mut().for_each(|test| tidy(&mut test.verdict));
     let found = Found::new(input.readings);
     let metrics =
         tests.iter().flat_map(|test| samples(test, meta.accel).into_iter().chain(found.samples(test, meta.accel)));

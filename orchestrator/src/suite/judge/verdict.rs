@@ -3,6 +3,7 @@
 use orchestrator_protocol::Status;
 
 use crate::suite::ktap::{self, Directive, Ktap, TestResult};
+use crate::term::text::is_hostile;
 use crate::words::{Crash, Verdict};
 
 /// Bytes of a reason.
@@ -138,6 +139,15 @@ pub(super) fn infra(reason: String) -> Verdict {
     Verdict::Infra { reason: one_line(&reason) }
 }
 
+/// The same verdict with a reason that fits on a line: whatever said it, a test, a file of results or the agent, it came from
+/// the machine.
+pub(super) fn tidy(verdict: &mut Verdict) {
+    match verdict {
+        Verdict::Fail { reason } | Verdict::Skip { reason } | Verdict::Infra { reason } => *reason = one_line(reason),
+        Verdict::Pass | Verdict::Timeout | Verdict::Xfail | Verdict::Crashed { .. } => {}
+    }
+}
+
 fn reason_or(reason: &str, otherwise: &str) -> String {
     let reason = one_line(reason);
     if reason.is_empty() { otherwise.to_owned() } else { reason }
@@ -145,7 +155,7 @@ fn reason_or(reason: &str, otherwise: &str) -> String {
 
 /// Bounded, and without control characters: the words are foreign.
 fn one_line(text: &str) -> String {
-    let clean: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = text.trim().chars().map(|c| if is_hostile(c) { ' ' } else { c }).collect();
     match clean.char_indices().find(|(at, _)| *at >= REASON_BYTES) {
         Some((at, _)) => format!("{}...", &clean[..at]),
         None => clean,

@@ -34,7 +34,10 @@ struct Subtest {
 /// # Errors
 /// One sentence: this is no such file, or not a whole one.
 pub fn igt(text: &str) -> Result<Vec<Reported>, String> {
-    let file: File = serde_json::from_str(text).map_err(|error| format!("no results.json of igt_runner: {error}"))?;
+    let file: File = serde_json::from_str(text).map_err(|error| {
+        // It may repeat a text of any length.
+        reason(&format!("no results.json of igt_runner: {error}"), "it cannot be read")
+    })?;
     let Pairs(tests) = file.tests;
     if tests.len() > TESTS {
         return Err(format!("it has more than {TESTS} tests"));

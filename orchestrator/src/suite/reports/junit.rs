@@ -22,6 +22,11 @@ struct Open {
 /// # Errors
 /// One sentence: this is no such file, or not a whole one.
 pub fn junit(text: &str) -> Result<Vec<Reported>, String> {
+    // An error may repeat a name of any length.
+    read(text).map_err(|error| reason(&error, "it cannot be read"))
+}
+
+fn read(text: &str) -> Result<Vec<Reported>, String> {
     let mut reader = Reader::from_str(text);
     let mut tests = Vec::new();
     let mut open: Option<Open> = None;

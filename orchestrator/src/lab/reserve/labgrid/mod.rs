@@ -1,5 +1,7 @@
 //! Reserving a place of labgrid by its gRPC interface (labgrid 24 and later).
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(in crate::lab) mod fuzz;
 mod hold;
 mod messages;
 mod queue;
