@@ -46,7 +46,7 @@ pub fn gather(results: &Utf8Path, cache: &Utf8Path, name: &str, pause: Duration)
     let at_work = match is_alive {
         true => past.open.iter().map(|open| unit(&past, open, &worker, cache, results, &seen)).collect(),
         // What they were at is known, what they wait for is nothing any more.
-        false => past.open.iter().map(|open| left(open)).collect(),
+        false => past.open.iter().map(left).collect(),
     };
     let of_no_unit = |unit: &Option<String>| !past.open.iter().any(|open| Past::belongs(unit.as_deref(), &open.unit));
     let waits = past.waits.iter().filter(|(unit, ..)| is_alive && of_no_unit(unit));

@@ -46,6 +46,7 @@ pub(super) fn boot(data: &[u8]) {
         suites: &suites,
         readers: &readers,
         readings: &readings,
+        idle: &[("igt".to_owned(), vec!["not supported".to_owned()])],
         only: &[],
         skip: &[],
         modules: &["test_hmm".to_owned()],
