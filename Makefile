@@ -5,12 +5,13 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test test-lab check deps deps-full deps-test build bench clean
+.PHONY: help run test test-lab faults check deps deps-full deps-test build bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
 	@echo 'make test       install what is missing, pass all tests, the real kernel included'
 	@echo 'make test-lab   pass those tests of the lab, too, that take long: v6 on a box, crashes of Slurm'
+	@echo 'make faults     do faults to real runs: hundreds of kills, full disks, damaged files, dying tools'
 	@echo 'make check      formatting, lints and the tests that need no kernel'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
@@ -48,6 +49,7 @@ test: deps-test check build
 	else echo 'the tests of mail are left out: they need root and Exim'; fi
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_faults -- --ignored --nocapture --test-threads=1 short
 	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
 	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs
@@ -60,6 +62,10 @@ test-lab: deps-test build
 	scripts/lab/selftest
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_box -- --ignored --nocapture --test-threads=1
+
+# All faults of docs/reliability.md. The kills alone take an hour and more: FAULTS_KILLS and FAULTS_SEED say how many.
+faults: deps-test build
+	$(CARGO) test --locked --package orchestrator --test real_faults -- --ignored --nocapture --test-threads=1
 
 bench: deps build
 	scripts/bench

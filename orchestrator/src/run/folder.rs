@@ -239,6 +239,7 @@ impl RunFolder {
         match crate::process::try_lock(&file) {
             Ok(()) => {
                 std::fs::write(&path, std::process::id().to_string())?;
+                self.sweep()?;
                 Ok(RunLock { _file: file })
             }
             Err(std::fs::TryLockError::WouldBlock) => Err(FolderError::Busy {
@@ -247,6 +248,17 @@ impl RunFolder {
             }),
             Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
         }
+    }
+
+    /// Removes files that a killed process had begun to write: nobody else works on the run.
+    fn sweep(&self) -> std::io::Result<()> {
+        for entry in fs_err::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                fs_err::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file of the run whole or not at all.
@@ -268,16 +280,21 @@ impl RunFolder {
     }
 }
 
-/// Writes a file whole or not at all: a temporary name in the same folder, then a rename.
+/// How the name of a file begins that is being written.
+const TEMPORARY: &str = ".tmp-";
+
+/// Writes a file whole or not at all: a temporary name in the same folder, then a rename. It is on the disk before it
+/// has its name, so that a host that loses its power does not leave an empty one.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_atomically(path: &Utf8Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Utf8Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     std::io::Write::write_all(&mut file, bytes)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(mode)?;
+    file.as_file().sync_data()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
@@ -326,6 +343,9 @@ mod tests {
         let lock = run.lock().unwrap();
         assert!(matches!(run.lock(), Err(FolderError::Busy { .. })));
         drop(lock);
+        let half = run.path().join(".tmp-half");
+        fs_err::write(&half, "{").unwrap();
         run.lock().unwrap();
+        assert!(!half.exists(), "a killed process left it");
     }
 }

@@ -77,6 +77,12 @@ pub fn collect(
             }
         }
     }
+    for (path, _) in files(&cache.join("locks"))? {
+        // A killed process left it, unless somebody is at this work for a day.
+        if !busy && age(&path)? >= LEFTOVER {
+            doomed.push(path);
+        }
+    }
     if !busy {
         // What was sent to an engine for a run; the results themselves are in builds and boots.
         for (path, _) in entries(&cache.join("jobs"))? {
