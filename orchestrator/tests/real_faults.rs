@@ -61,13 +61,43 @@ fn long_c_disks() {
     let known = Known::new();
     disk::read_only(&known);
     disk::cache_fills_up(&known);
-    disk::no_room_for_a_build(&known);
-    disk::damaged_pack(&known);
+}
+
+#[test]
+#[ignore = "boots a real kernel"]
+fn long_d_guests_that_die_and_hang() {
+    let known = Known::new();
+    outside::qemu_dies(&known);
+    outside::no_memory_for_a_guest(&known);
+    outside::qemu_hangs(&known);
+}
+
+#[test]
+#[ignore = "boots a real kernel"]
+fn long_e_the_clock_jumps() {
+    clock::jumps(&Known::new());
+}
+
+#[test]
+#[ignore = "boots a real kernel"]
+fn long_f_two_boot_at_once() {
+    let known = Known::new();
+    together::one_run_twice(&known);
+    together::two_runs(&known, &["boots"]);
 }
 
 #[test]
 #[ignore = "builds and boots a real kernel"]
-fn long_d_damaged_and_old() {
+fn long_g_builds_that_die_and_hang() {
+    let known = Known::new();
+    outside::make_dies(&known);
+    outside::make_hangs(&known);
+    outside::no_memory_for_a_build(&known);
+}
+
+#[test]
+#[ignore = "builds and boots a real kernel"]
+fn long_h_damaged_and_old_builds() {
     let known = Known::new();
     damage::builds(&known);
     damage::notes_of_the_cache(&known);
@@ -76,26 +106,9 @@ fn long_d_damaged_and_old() {
 
 #[test]
 #[ignore = "builds and boots a real kernel"]
-fn long_e_tools_that_die_and_hang() {
+fn long_i_two_build_at_once_and_disks_without_room() {
     let known = Known::new();
-    outside::qemu_dies(&known);
-    outside::make_dies(&known);
-    outside::make_hangs(&known);
-    outside::no_memory_for_a_guest(&known);
-    outside::no_memory_for_a_build(&known);
-    outside::qemu_hangs(&known);
-}
-
-#[test]
-#[ignore = "builds and boots a real kernel"]
-fn long_f_two_at_once() {
-    let known = Known::new();
-    together::one_run_twice(&known);
-    together::two_runs(&known);
-}
-
-#[test]
-#[ignore = "boots a real kernel"]
-fn long_g_the_clock_jumps() {
-    clock::jumps(&Known::new());
+    together::two_runs(&known, &["boots", "builds"]);
+    disk::no_room_for_a_build(&known);
+    disk::damaged_pack(&known);
 }

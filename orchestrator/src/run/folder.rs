@@ -42,7 +42,7 @@ pub enum FolderError {
         pid: String,
     },
     /// Its `run.json` cannot be used.
-    #[error("{file} cannot be used: {why}")]
+    #[error("{file} cannot be used: {why}; or start the run anew, which makes nothing again that the cache holds")]
     Broken {
         /// The file.
         file: Utf8PathBuf,
@@ -198,7 +198,10 @@ impl RunFolder {
         let text = fs_err::read_to_string(&file).map_err(|error| broken(error.to_string()))?;
         let version: serde_json::Value = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
         if version["format"] != FORMAT {
-            return Err(broken(format!("its format is {}, this program reads {FORMAT}", version["format"])));
+            return Err(broken(format!(
+                "its format is {}, this program reads {FORMAT}; use the version of the program that wrote it",
+                version["format"]
+            )));
         }
         let contents: Contents = serde_json::from_value(version).map_err(|error| broken(error.to_string()))?;
         Ok(RunFolder {

@@ -196,11 +196,9 @@ pub fn used(run: &Path, kind: &str) -> impl Iterator<Item = String> {
     events.into_iter().filter_map(|event| event["key"].as_str().map(str::to_owned))
 }
 
-/// Removes results of these kinds that the last run used, so that they are made again.
-pub fn forget_what_it_used(stage: &Stage, kinds: &[&str]) {
-    for kind in kinds {
-        for key in used(&stage.latest(), kind) {
-            let _ = std::fs::remove_dir_all(stage.cache.join(format!("{kind}s")).join(key));
-        }
+/// Removes the boots that the last run used, so that they are had again.
+pub fn forget_its_boots(stage: &Stage) {
+    for key in used(&stage.latest(), "boot") {
+        let _ = std::fs::remove_dir_all(stage.cache.join("boots").join(key));
     }
 }

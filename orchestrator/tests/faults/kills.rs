@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::checks;
 use super::essence;
-use super::stage::{Stage, wait};
+use super::known;
+use super::stage::{Stage, number, wait};
 use super::watch::{Phase, Watch};
 
 /// The build of the last patch.
@@ -71,7 +72,7 @@ impl Dice {
     }
 
     /// The phase to strike in: any that is still to come. `None`: this one is let be.
-    fn target(&mut self, builds_left: bool) -> Option<Phase> {
+    fn target(&mut self, left: Left) -> Option<Phase> {
         // Long phases more often than short ones, and every phase sometimes.
         const WEIGHTS: [(Option<Phase>, u64); 9] = [
             (None, 2),
@@ -84,8 +85,12 @@ impl Dice {
             (Some(Phase::Between), 5),
             (Some(Phase::Report), 3),
         ];
-        let builds = [Some(Phase::Configure), Some(Phase::Make), Some(Phase::MakeAndBoot)];
-        let open: Vec<_> = WEIGHTS.into_iter().filter(|(phase, _)| builds_left || !builds.contains(phase)).collect();
+        let comes = |phase: Phase| match phase {
+            Phase::Start | Phase::Prepare | Phase::Report | Phase::End => true,
+            Phase::Configure | Phase::Make | Phase::MakeAndBoot => left == Left::Builds,
+            Phase::Boot | Phase::Between => left != Left::Nothing,
+        };
+        let open: Vec<_> = WEIGHTS.into_iter().filter(|(phase, _)| phase.is_none_or(comes)).collect();
         let mut at = self.below(open.iter().map(|(_, weight)| weight).sum());
         for (phase, weight) in open {
             if at < weight {
@@ -95,6 +100,14 @@ impl Dice {
         }
         None
     }
+}
+
+/// What a run has left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Builds,
+    Boots,
+    Nothing,
 }
 
 /// How long each visit of a phase takes, as far as known.
@@ -217,14 +230,14 @@ impl Toll {
 pub fn kill_and_resume(count: usize, seed: u64) -> Toll {
     let stage = Stage::warm();
     let mut dice = Dice::new(seed);
-    let first = mark_of(&mut dice);
-    let (reference, usual) = run_undisturbed(&stage, first);
+    let (reference, usual) = undisturbed(&stage);
     println!("usual visits: {usual:?}");
     let mut toll = Toll::default();
-    let mut mark = mark_of(&mut dice);
+    // Boots are had anew in each run; a kernel is built in every tenth, since that takes longest.
+    let every = usize::try_from(number("FAULTS_BUILD_EVERY", 10)).unwrap();
+    let mut mark = known::MARK;
     while toll.blows < count {
-        // Boots are had anew in each run, a kernel is built in every fourth: that takes longest.
-        if toll.cycles % 4 == 0 && toll.cycles > 0 {
+        if every > 0 && toll.cycles % every == 0 {
             forget_builds(&mut toll);
             mark = mark_of(&mut dice);
         }
@@ -246,9 +259,10 @@ fn mark_of(dice: &mut Dice) -> u32 {
     u32::try_from(dice.below(0xffff_fff0)).unwrap() + 1
 }
 
-/// A run that nobody disturbs: its report, and how long it stays in each phase.
-fn run_undisturbed(stage: &Stage, mark: u32) -> (Value, Usual) {
-    let series = stage.series(mark);
+/// A run that nobody disturbs: its report, and how long a run stays in each phase when nothing is known. Its results stay
+/// in the cache, and the times with them, so that this is quick the next time.
+fn undisturbed(stage: &Stage) -> (Value, Usual) {
+    let series = stage.series(known::MARK);
     let (code, visits) = Life::begin(stage, &Stage::run_words(&series)).to_its_end();
     assert_eq!(code, Some(1), "the series breaks a test");
     checks::nothing_is_left(stage);
@@ -258,9 +272,18 @@ fn run_undisturbed(stage: &Stage, mark: u32) -> (Value, Usual) {
         usual.entry(phase).or_default().push(time);
     }
     let mean = |times: &Vec<Duration>| times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap();
-    let usual = usual.iter().map(|(phase, times)| (*phase, mean(times))).collect();
+    let mut usual: Usual = usual.iter().map(|(phase, times)| (*phase, mean(times))).collect();
+    let file = stage.cache.join("usual.json");
+    let known: BTreeMap<String, f64> =
+        std::fs::read(&file).map_or_else(|_| BTreeMap::new(), |text| serde_json::from_slice(&text).unwrap());
+    for phase in Phase::ALL {
+        if let Some(seconds) = known.get(phase.name()) {
+            usual.entry(phase).or_insert(Duration::from_secs_f64(*seconds));
+        }
+    }
+    let now: BTreeMap<&str, f64> = usual.iter().map(|(phase, time)| (phase.name(), time.as_secs_f64())).collect();
+    std::fs::write(file, serde_json::to_vec(&now).unwrap()).unwrap();
     let report = stage.report();
-    checks::forget_what_it_used(stage, &["build", "boot"]);
     stage.fresh_results();
     (report, usual)
 }
@@ -268,6 +291,7 @@ fn run_undisturbed(stage: &Stage, mark: u32) -> (Value, Usual) {
 /// One run, struck and resumed until it comes to its end.
 fn one_cycle(stage: &Stage, mark: u32, dice: &mut Dice, usual: &Usual, reference: &Value, toll: &mut Toll) {
     let series = stage.series(mark);
+    let to_build = mark != known::MARK && toll.builds.is_empty();
     let begin = Stage::run_words(&series);
     let resume = ["resume", "latest"].map(str::to_owned).to_vec();
     loop {
@@ -275,8 +299,8 @@ fn one_cycle(stage: &Stage, mark: u32, dice: &mut Dice, usual: &Usual, reference
         let begun = stage.results().join("latest/run.json").exists();
         let before = checks::finished(stage);
         let mut life = Life::begin(stage, if begun { &resume } else { &begin });
-        let builds_left = !begun || !tip_was_built(stage);
-        let (target, share, blow) = (dice.target(builds_left), dice.share(), dice.blow());
+        let left = left(stage, begun, to_build);
+        let (target, share, blow) = (dice.target(left), dice.share(), dice.blow());
         let struck = life.strike(target, share, usual, blow);
         let at = Instant::now();
         let status = wait(&mut life.child, Duration::from_secs(120)).expect("it ends after a blow");
@@ -316,18 +340,31 @@ fn one_cycle(stage: &Stage, mark: u32, dice: &mut Dice, usual: &Usual, reference
     let report = stage.report();
     essence::same(reference, &report);
     let run = stage.latest();
-    toll.builds.extend(checks::used(&run, "build").map(|key| stage.cache.join("builds").join(key)));
+    if mark != known::MARK {
+        toll.builds.extend(checks::used(&run, "build").map(|key| stage.cache.join("builds").join(key)));
+    }
     checks::nothing_was_done_twice(&run);
     checks::no_leftovers(stage);
     objects_were_kept(&run);
-    checks::forget_what_it_used(stage, &["boot"]);
+    checks::forget_its_boots(stage);
     stage.fresh_results();
 }
 
-/// Whether the run has the build of its last patch.
-fn tip_was_built(stage: &Stage) -> bool {
-    let ended = |event: &Value| event["event"] == "unit-ended" && event["unit"] == TIP && event["key"].is_string();
-    checks::events(&stage.latest()).iter().any(ended)
+/// What is left of the run, when it has begun.
+fn left(stage: &Stage, begun: bool, to_build: bool) -> Left {
+    let first = if to_build { Left::Builds } else { Left::Boots };
+    if !begun {
+        return first;
+    }
+    let events = checks::events(&stage.latest());
+    let built =
+        events.iter().any(|event| event["event"] == "unit-ended" && event["unit"] == TIP && event["key"].is_string());
+    let ended = events.iter().any(|event| event["event"] == "run-ended" && event["verdict"] != "interrupted");
+    match (ended, built) {
+        (true, _) => Left::Nothing,
+        (false, true) => Left::Boots,
+        (false, false) => first,
+    }
 }
 
 /// What was not done because the user stopped it is no trouble of ours.
@@ -356,11 +393,11 @@ fn objects_were_kept(run: &std::path::Path) {
 fn the_same_seed_gives_the_same_blows() {
     let throw = |seed| {
         let mut dice = Dice::new(seed);
-        (0..20).map(|_| (dice.target(true), dice.blow())).collect::<Vec<_>>()
+        (0..20).map(|_| (dice.target(Left::Builds), dice.blow())).collect::<Vec<_>>()
     };
     assert_eq!(throw(1), throw(1));
     assert_ne!(throw(1), throw(2));
     let mut dice = Dice::new(3);
-    let seen: BTreeSet<Phase> = (0..300).filter_map(|_| dice.target(true)).collect();
+    let seen: BTreeSet<Phase> = (0..300).filter_map(|_| dice.target(Left::Builds)).collect();
     assert_eq!(seen.len(), Phase::ALL.len() - 1, "every phase but the end is aimed at");
 }

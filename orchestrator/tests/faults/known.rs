@@ -11,7 +11,7 @@ use super::essence;
 use super::stage::{Ended, Stage, finish, program, repository};
 
 /// The mark of that run; its results stay in the cache.
-const MARK: u32 = 1;
+pub const MARK: u32 = 1;
 
 /// The run, done once.
 pub struct Known {
@@ -66,10 +66,16 @@ impl Known {
 
     /// Forgets the results of this kind, so that they are made again.
     pub fn forget(&self, kind: &str) {
+        self.forget_all(&[kind]);
+    }
+
+    /// The same for several kinds.
+    pub fn forget_all(&self, kinds: &[&str]) {
         self.fresh_results();
         let ended = self.again();
         assert_eq!(ended.code, Some(1), "{}", ended.said);
-        self.results_of(kind).iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
+        let all = kinds.iter().flat_map(|kind| self.results_of(kind));
+        all.for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
         self.fresh_results();
     }
 

@@ -16,10 +16,9 @@ fn begin(known: &Known, words: &[&str]) -> (Child, std::path::PathBuf) {
     (command.spawn().unwrap(), said)
 }
 
-/// Two runs of one series, begun together.
-pub fn two_runs(known: &Known) {
-    known.forget("boots");
-    known.forget("builds");
+/// Two runs of one series, begun together, with results of these kinds to be made.
+pub fn two_runs(known: &Known, kinds: &[&str]) {
+    known.forget_all(kinds);
     let words = Stage::run_words(&known.series);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let both = [begin(known, &words), begin(known, &words)];
@@ -47,11 +46,8 @@ pub fn two_runs(known: &Known) {
     made.dedup();
     assert_eq!(made.len(), count, "something was made by both");
     known.is_the_same();
-    row(
-        "two runs at once on one cache and one folder of results",
-        1,
-        "nothing: the second waits for what the first makes",
-    );
+    let fault = format!("two runs at once on one cache and one folder of results, {} to be made", kinds.join(" and "));
+    row(&fault, 1, "nothing: the second waits for what the first makes");
 }
 
 /// Two processes on one run.
