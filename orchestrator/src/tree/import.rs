@@ -134,7 +134,6 @@ fn feed(
             progress(now, total);
         }
     }
-    drop(archive);
     if !source.ended() {
         return Err(FeedError::Refused(CUT_OFF.to_owned()));
     }

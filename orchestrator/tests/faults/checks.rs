@@ -41,13 +41,25 @@ fn processes(stage: &Stage) -> Vec<String> {
         let stands = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let environment = String::from_utf8_lossy(&environment).into_owned();
-        let named = |text: &str| ours.iter().any(|path| text.contains(path.as_str()));
+        let named = |text: &str| ours.iter().any(|path| names_path(text, path));
         // The test itself may have been started with the cache in its environment.
         if named(&line) || named(&stands.to_string_lossy()) || environment.contains(ours[1].as_str()) {
             found.push(format!("process {pid}: {line}"));
         }
     }
     found
+}
+
+/// Whether a text has this path, itself or with more below it.
+fn names_path(text: &str, path: &str) -> bool {
+    let after = |at: usize| text[at + path.len()..].chars().next();
+    text.match_indices(path).any(|(at, _)| after(at).is_none_or(|c| !c.is_alphanumeric() && c != '-' && c != '.'))
+}
+
+#[test]
+fn a_path_is_not_that_of_a_folder_beside_it() {
+    assert!(names_path("qemu -kernel /c/cache/builds/x", "/c/cache") && names_path("/c/cache", "/c/cache"));
+    assert!(!names_path("qemu -kernel /c/cache2/builds/x", "/c/cache"));
 }
 
 fn mounts(stage: &Stage) -> Vec<String> {

@@ -90,7 +90,13 @@ pub fn qemu_dies(known: &Known) {
 pub fn qemu_hangs(known: &Known) {
     known.forget("boots");
     let mut run = AtWork::begin(known, &words(known));
-    kill(run.wait_for(known, is("qemu-system-x86_64")), Signal::SIGSTOP).unwrap();
+    let qemu = run.wait_for(known, is("qemu-system-x86_64"));
+    // Once it listens: before, it is not told from a guest that never speaks.
+    while !std::path::Path::new(&format!("/proc/{qemu}/cwd/qmp.sock")).exists() {
+        assert!(run.child.try_wait().unwrap().is_none(), "it ended first");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    kill(qemu, Signal::SIGSTOP).unwrap();
     let ended = run.end();
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     known.is_the_same();
