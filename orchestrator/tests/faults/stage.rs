@@ -67,16 +67,23 @@ impl Stage {
     pub fn warm() -> Stage {
         let stage = Stage::in_cache(&fault_cache());
         stage.have_tree();
-        // Of an earlier trial that was itself killed: nobody goes on with its runs.
-        for name in super::checks::names(&stage.cache.join("builds")) {
-            if name.starts_with(".making") {
-                std::fs::remove_dir_all(stage.cache.join("builds").join(name)).unwrap();
-            }
-        }
+        stage.forget_dead_trials();
         let ended = stage.run(&stage.series(series::WARM_UP), &["--no-boot"]);
         assert_eq!(ended.code, Some(0), "{}", ended.said);
         stage.fresh_results();
         stage
+    }
+
+    /// Removes what an earlier trial left that was itself killed: nobody goes on with its runs.
+    fn forget_dead_trials(&self) {
+        for kind in ["builds", "boots"] {
+            for name in super::checks::names(&self.cache.join(kind)) {
+                let folder = self.cache.join(kind).join(name);
+                if !folder.join("record.json").exists() {
+                    std::fs::remove_dir_all(folder).unwrap();
+                }
+            }
+        }
     }
 
     /// A cache elsewhere, as it is.
