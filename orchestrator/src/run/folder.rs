@@ -50,7 +50,7 @@ pub enum FolderError {
         why: String,
     },
     /// The file system said no.
-    #[error(transparent)]
+    #[error("{0}; check that the folder of runs can be written and that its disk is not full")]
     Io(#[from] std::io::Error),
 }
 
@@ -238,10 +238,11 @@ impl RunFolder {
     /// When another process has it.
     pub fn lock(&self) -> Result<RunLock, FolderError> {
         let path = self.path.join("lock");
-        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path)?;
+        let file = fs_err::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path)?;
+        let file = file.into_parts().0;
         match crate::process::try_lock(&file) {
             Ok(()) => {
-                std::fs::write(&path, std::process::id().to_string())?;
+                fs_err::write(&path, std::process::id().to_string())?;
                 self.sweep()?;
                 Ok(RunLock { _file: file })
             }
