@@ -200,12 +200,15 @@ impl Booter {
                 record.metrics.clear();
             }
             let kept = boots::keep(&self.context.cache, &key, &record);
-            self.context.own.make(&key);
+            if kept.is_ok() {
+                self.context.own.make(&key);
+            }
             if let Err(error) = &kept {
                 self.context.note(format!("the result of {unit} could not be kept in the cache: {error}"));
             }
             self.keep_logs(&unit, &record);
-            work.end(outcome(&record), Some(key.clone()));
+            // A result that could not be kept has no key: it will be made again.
+            work.end(outcome(&record), kept.is_ok().then(|| key.clone()));
             let trouble = matches!(record.end, BootEnd::Infra { .. });
             if !trouble || attempt == ATTEMPTS || self.context.cancel.is_cancelled() {
                 return Booted { record, reused: false, unit };

@@ -112,10 +112,16 @@ pub fn make_dies(known: &Known) {
         let mut run = AtWork::begin(known, &words(known));
         kill(run.wait_for(known, is(victim)), Signal::SIGKILL).unwrap();
         let ended = run.end();
-        assert_eq!(ended.code, Some(2), "{victim}: {}", ended.said);
-        saw = ended.said.lines().find(|line| line.contains("illed")).expect("it says so").trim().to_owned();
-        let resumed = known.resume();
-        assert_eq!(resumed.code, Some(1), "{victim}: {}", resumed.said);
+        match ended.code {
+            Some(2) => {
+                saw = ended.said.lines().find(|line| line.contains("illed")).expect("it says so").trim().to_owned();
+                let resumed = known.resume();
+                assert_eq!(resumed.code, Some(1), "{victim}: {}", resumed.said);
+            }
+            // A compiler that only answered a question of make's.
+            Some(1) if victim == "cc1" => {}
+            other => panic!("{victim}: {other:?}: {}", ended.said),
+        }
         known.is_the_same();
         tries += 1;
     }
