@@ -68,31 +68,18 @@ pub fn boots(known: &Known) {
 
 /// The small files in which the cache remembers things.
 pub fn notes_of_the_cache(known: &Known) {
-    let files = ["host.json", "work/linux-6.12/src.state"];
     let mut tries = 0;
-    for file in files {
+    // Each is asked for when something of this kind is made.
+    for (file, kind) in [("host.json", "boots"), ("work/linux-6.12/src.state", "builds")] {
         for how in ALL {
-            known.fresh_results();
+            known.forget(kind);
             harm(&known.cache.join(file), how);
-            if file == "host.json" {
-                // It is asked for when something is booted.
-                known.forget("boots");
-                harm_again(&known.cache.join(file), how);
-            }
             heals(known, &format!("{file} {how:?}"));
+            assert!(known.cache.join(file).metadata().is_ok_and(|data| data.len() > 0), "{file} was made anew");
             tries += 1;
-            if !known.cache.join(file).exists() {
-                std::fs::write(known.cache.join(file), "").unwrap();
-            }
         }
     }
     row("host.json and the worktree's state damaged", tries, "nothing: they are made anew");
-}
-
-fn harm_again(file: &Path, how: Harm) {
-    if file.exists() {
-        harm(file, how);
-    }
 }
 
 /// Everything a boot takes from a build.

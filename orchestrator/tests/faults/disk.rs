@@ -62,7 +62,7 @@ pub fn cache_fills_up(known: &Known) {
         }
         let resumed = if known.results().join("latest").exists() { known.resume() } else { known.again() };
         assert_eq!(resumed.code, Some(1), "{size}: {}", resumed.said);
-        known.is_the_same();
+        known.says_the_same();
     }
     assert!(full > 2, "only {full} of {} were full", sizes.len());
     row("disk of the cache full while guests boot", sizes.len(), &saw);
@@ -117,7 +117,7 @@ pub fn damaged_pack(known: &Known) {
     };
     let resumed = known.resume();
     assert_eq!(resumed.code, Some(1), "{}", resumed.said);
-    known.is_the_same();
+    known.says_the_same();
     row("objects of the tree overwritten", 1, &saw);
 }
 
