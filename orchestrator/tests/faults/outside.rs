@@ -118,8 +118,8 @@ pub fn make_dies(known: &Known) {
                 let resumed = known.resume();
                 assert_eq!(resumed.code, Some(1), "{victim}: {}", resumed.said);
             }
-            // A compiler that only answered a question of make's.
-            Some(1) if victim == "cc1" => {}
+            // One that only answered a question of kbuild's, which then goes another way (docs/reliability.md, Limits).
+            Some(1) if victim != "make" => {}
             other => panic!("{victim}: {other:?}: {}", ended.said),
         }
         known.is_the_same();
