@@ -137,7 +137,7 @@ impl Life {
     }
 
     /// Lets it run to its end and tells how long each visit of each phase took.
-    fn to_its_end(mut self) -> (Option<i32>, Vec<(Phase, Duration)>) {
+    fn ends_by_itself(mut self) -> (Option<i32>, Vec<(Phase, Duration)>) {
         let mut visits = Vec::new();
         let (mut phase, mut since) = (Phase::Start, self.started);
         while let Ok(line) = self.lines.recv() {
@@ -263,7 +263,7 @@ fn mark_of(dice: &mut Dice) -> u32 {
 /// in the cache, and the times with them, so that this is quick the next time.
 fn undisturbed(stage: &Stage) -> (Value, Usual) {
     let series = stage.series(known::MARK);
-    let (code, visits) = Life::begin(stage, &Stage::run_words(&series)).to_its_end();
+    let (code, visits) = Life::begin(stage, &Stage::run_words(&series)).ends_by_itself();
     assert_eq!(code, Some(1), "the series breaks a test");
     checks::nothing_is_left(stage);
     checks::no_leftovers(stage);
