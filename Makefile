@@ -5,12 +5,13 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test test-lab check fuzz deps deps-full deps-test build deb package-files bench clean
+.PHONY: help run test test-lab faults check fuzz deps deps-full deps-test build deb package-files bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
 	@echo 'make test       install what is missing, pass all tests, the real kernel included'
 	@echo 'make test-lab   pass those tests of the lab, too, that take long: v6 on a box, crashes of Slurm'
+	@echo 'make faults     do faults to real runs: hundreds of kills, full disks, damaged files, dying tools'
 	@echo 'make check      formatting, lints and the tests that need no kernel'
 	@echo 'make fuzz       fuzz every reader of what strangers write: FUZZ_SECONDS=600 each, TARGETS="ktap klog" for some'
 	@echo 'make deps       install the Debian packages that are missing'
@@ -51,6 +52,7 @@ test: deps-test check build
 	$(CARGO) test --locked --package orchestrator --test real_nightly -- --ignored $(if $(filter 0,$(shell id -u)),,--skip cron_starts_it)
 	$(CARGO) test --locked --package orchestrator --test real_kernel -- --ignored --nocapture --test-threads=1
 	$(CARGO) test --locked --package orchestrator --test real_suites -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --package orchestrator --test real_faults -- --ignored --nocapture --test-threads=1 short
 	$(CARGO) test --locked --package orchestrator --test real_hostile -- --ignored
 	$(CARGO) test --locked --package orchestrator --test real_lava -- --ignored --test-threads=1 --skip v6
 	$(CARGO) test --locked --package orchestrator --test real_slurm -- --ignored --test-threads=1 two_runs a_fault
@@ -82,6 +84,10 @@ deb: package-files
 # A short run, which is the same every time, is among the tests.
 fuzz: deps
 	scripts/fuzz $(TARGETS)
+
+# All faults of docs/reliability.md. The kills alone take an hour and more: FAULTS_KILLS and FAULTS_SEED say how many.
+faults: deps-test build
+	$(CARGO) test --locked --package orchestrator --test real_faults -- --ignored --nocapture --test-threads=1
 
 bench: deps build
 	scripts/bench

@@ -82,6 +82,9 @@ pub(super) fn mend(out: &Utf8Path) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
+    // A mark of the future: the clock was set back since, so that times tell nothing and only the log does.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = if since > now { Duration::ZERO } else { since };
     let mark: Mark = serde_json::from_slice(&fs_err::read(&marker)?).unwrap_or_default();
     let proof = Proof::read(out, &mark);
     let mut enough = true;
@@ -251,6 +254,15 @@ mod tests {
         let first = stamp();
         while stamp() == first {}
         fs_err::remove_file(&probe).unwrap();
+    }
+
+    #[test]
+    fn when_the_clock_was_set_back_nothing_is_believed_without_proof() {
+        let killed = killed("", &["mm/old.o"], &["mm/half.o"]);
+        let file = std::fs::File::options().append(true).open(killed.out.join(MARKER)).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(86_400)).unwrap();
+        killed.open();
+        assert_eq!(killed.left(&["mm/old.o", "mm/half.o"]), [""; 0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::seal::{check, seal};
 use crate::words::{BuildOutcome, BuildRecord, Kconfig, Kind, Revision};
 
 /// Name of the record inside a build's folder.
@@ -15,11 +16,16 @@ pub fn folder(cache: &Utf8Path, key: &str) -> Utf8PathBuf {
 /// The record of a finished build, when the cache holds it.
 ///
 /// Revision and kconfig name in it are those it was built for; see [`relabel`]. A folder without a readable record
-/// (an older format, a damaged disk) counts as not built.
+/// (an older format, a damaged disk) counts as not built. Of the other files only [`check`] tells whether they are whole:
+/// reading a kernel takes longer than most of a run that finds everything.
 pub fn lookup(cache: &Utf8Path, key: &str) -> Option<BuildRecord> {
     let dir = folder(cache, key);
     let text = std::fs::read_to_string(dir.join(RECORD)).ok()?;
     let mut record: BuildRecord = serde_json::from_str(&text).ok()?;
+    if let Err(damaged) = check(&dir, [RECORD]) {
+        tracing::warn!(%damaged, "a build of the cache is not used");
+        return None;
+    }
     // The cache may have been moved since.
     record.artefacts.dir = dir;
     (record.key == key && tells_sources(&record)).then_some(record)
@@ -35,6 +41,17 @@ fn tells_sources(record: &BuildRecord) -> bool {
         BuildOutcome::Failed { .. } | BuildOutcome::Infra { .. } | BuildOutcome::NotRun { .. } => false,
     };
     !made || record.artefacts.sources.is_some()
+}
+
+/// Throws a build away: from now on it counts as not built.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn discard(dir: &Utf8Path) -> std::io::Result<()> {
+    match fs_err::remove_file(dir.join(RECORD)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The same build seen as another revision or kconfig with the same key.
@@ -63,6 +80,7 @@ pub(super) fn publish(cache: &Utf8Path, staging: &Utf8Path, record: &BuildRecord
     let partial = staging.join("record.json.partial");
     fs_err::write(&partial, text)?;
     fs_err::rename(&partial, staging.join(RECORD))?;
+    seal(staging)?;
     let place = folder(cache, &record.key);
     if place.exists() {
         // Unreadable, or not wanted any more. Away in one step, so that a reader finds one of the two.
@@ -115,6 +133,23 @@ mod tests {
         fs_err::create_dir_all(&staging).unwrap();
         publish(&cache, &staging, &record("k1"), false).unwrap();
         assert!(lookup(&cache, "k1").is_some());
+        let text = fs_err::read_to_string(place.join(RECORD)).unwrap();
+        fs_err::write(place.join(RECORD), text.replacen("\"wall_ms\": ", "\"wall_ms\": 1", 1)).unwrap();
+        assert_eq!(lookup(&cache, "k1"), None, "readable, but not what was written");
+    }
+
+    #[test]
+    fn a_discarded_build_is_not_found_and_can_be_made_again() {
+        let (_guard, cache) = testing_folder();
+        let staging = cache.join("builds/.staging");
+        for _ in 0..2 {
+            fs_err::create_dir_all(&staging).unwrap();
+            publish(&cache, &staging, &record("k1"), false).unwrap();
+            assert!(lookup(&cache, "k1").is_some());
+            discard(&folder(&cache, "k1")).unwrap();
+            assert_eq!(lookup(&cache, "k1"), None);
+        }
+        discard(&folder(&cache, "k1")).expect("it is gone already");
     }
 
     #[test]

@@ -26,6 +26,9 @@ const TAINT_DIE: u64 = 1 << 7;
 /// How long a guest that hangs may take to show where, once it was told to.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// How long QEMU may take to greet whom connects to its control socket. It does so whatever its guest does.
+const GREETING: Duration = Duration::from_secs(30);
+
 /// How long QEMU may take to quit when asked.
 const QUIT: Duration = Duration::from_secs(1);
 
@@ -87,12 +90,24 @@ impl<'a> Supervisor<'a> {
         tokens: &Tokens,
     ) -> Gathered {
         let mut socket = None;
-        let stop = self.watch_guest(&listener, &mut socket, cancel, tokens).await;
+        let mut stop = self.watch_guest(&listener, &mut socket, cancel, tokens).await;
         let mut console = None;
-        if let Some(stop) = &stop {
-            console = Some(self.console());
+        if let Some(stop) = &mut stop {
+            let seen = self.console();
+            let panic = seen.panic.clone();
+            console = Some(seen);
             if let Some(mut control) = Control::connect(dir).await {
-                if let Stop::Deadline(deadline) = stop {
+                if let Stop::Deadline(deadline) = stop
+                    && panic.is_none()
+                    && control.is_mute().await
+                {
+                    // Then nobody knows what the guest does.
+                    *stop = Stop::Trouble(format!(
+                        "QEMU itself hangs or was stopped: when deadline `{}` was over it did not answer for {} s",
+                        deadline.name(),
+                        GREETING.as_secs()
+                    ));
+                } else if let Stop::Deadline(deadline) = stop {
                     let text = format!("deadline `{}` is over; an NMI asks the kernel where it is", deadline.name());
                     self.recorder.lock().expect("no holder panics").note(&text);
                     show_where_it_hangs(&mut control, tokens).await;
@@ -259,7 +274,7 @@ async fn ask_to_quit(control: &mut Control, tokens: &Tokens) {
     }
 }
 
-/// QEMU's control socket. Its replies do not matter: what it did shows.
+/// QEMU's control socket. Its replies do not matter: what it did shows. That it speaks at all does.
 struct Control(UnixStream);
 
 impl Control {
@@ -270,8 +285,43 @@ impl Control {
         Some(control)
     }
 
+    /// Whether QEMU is there and says nothing: one that hangs or was stopped. One whose guest hangs greets.
+    async fn is_mute(&mut self) -> bool {
+        let mut byte = [0];
+        tokio::time::timeout(GREETING, self.0.read(&mut byte)).await.is_err()
+    }
+
     async fn execute(&mut self, command: &str) {
         let line = format!("{{\"execute\":\"{command}\"}}\n");
         let _ = self.0.write_all(line.as_bytes()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_qemu_that_greets_is_told_from_one_that_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(dir.path()).unwrap();
+        assert!(Control::connect(dir).await.is_none(), "nobody listens");
+        let listener = sockets::listen(dir, CONTROL).unwrap();
+        let mut control = Control::connect(dir).await.unwrap();
+        assert!(control.is_mute().await, "it listens and says nothing");
+        let (mut qemu, _) = listener.accept().await.unwrap();
+        qemu.write_all(b"{\"QMP\": {}}\r\n").await.unwrap();
+        assert!(!control.is_mute().await);
+        drop(qemu);
+    }
+
+    #[tokio::test]
+    async fn a_qemu_that_hangs_up_is_gone_and_not_mute() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(dir.path()).unwrap();
+        let listener = sockets::listen(dir, CONTROL).unwrap();
+        let mut control = Control::connect(dir).await.unwrap();
+        drop(listener);
+        assert!(!control.is_mute().await);
     }
 }

@@ -16,6 +16,6 @@ mod spawner;
 pub use command::{Command, End, Exit, ProcessError, quote};
 pub use limits::confinement;
 pub use lines::Stream;
-pub use lock::{try_lock, try_lock_shared};
+pub use lock::{WorkLock, try_lock, try_lock_shared};
 pub use sandbox::{Sandbox, SandboxProbe};
 pub use secrets::without_secrets;

@@ -168,12 +168,7 @@ impl Booter {
         };
         let key = setup.key.clone();
         if let Some(record) = self.lookup(&key) {
-            let record = relabel(record, want);
-            users::touch(&self.context.cache.join("boots").join(&key));
-            Unit::reused(&self.context.events, UnitKind::Boot, unit.clone(), outcome(&record), Some(key));
-            self.keep_logs(&unit, &record);
-            let reused = !self.context.own.ended(&unit);
-            return Booted { record, reused, unit };
+            return self.known(want, unit, key, record);
         }
         // Guests wait here, not before the look-up: what is known costs nothing.
         let cost = if setup.accel == Accel::Icount { 1 } else { GUEST };
@@ -185,6 +180,17 @@ impl Booter {
             // The engine's own queue decides.
             false => None,
         };
+        let _alone = match self.context.alone(&unit, &key).await {
+            Ok(Some(alone)) => alone,
+            Ok(None) => return self.infra(want, unit, "the run was interrupted"),
+            Err(reason) => return self.infra(want, unit, &reason),
+        };
+        if let Some(record) = self.lookup(&key) {
+            return self.known(want, unit, key, record);
+        }
+        if let Err(reason) = undamaged(want) {
+            return self.infra(want, unit, &reason);
+        }
         let mut attempt = 1;
         loop {
             let work = Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), attempt);
@@ -194,18 +200,31 @@ impl Booter {
                 record.metrics.clear();
             }
             let kept = boots::keep(&self.context.cache, &key, &record);
-            self.context.own.make(&key);
+            if kept.is_ok() {
+                self.context.own.make(&key);
+            }
             if let Err(error) = &kept {
                 self.context.note(format!("the result of {unit} could not be kept in the cache: {error}"));
             }
             self.keep_logs(&unit, &record);
-            work.end(outcome(&record), Some(key.clone()));
+            // A result that could not be kept has no key: it will be made again.
+            work.end(outcome(&record), kept.is_ok().then(|| key.clone()));
             let trouble = matches!(record.end, BootEnd::Infra { .. });
             if !trouble || attempt == ATTEMPTS || self.context.cancel.is_cancelled() {
                 return Booted { record, reused: false, unit };
             }
             attempt += 1;
         }
+    }
+
+    /// A boot whose result was there.
+    fn known(&self, want: Want<'_>, unit: String, key: String, record: BootRecord) -> Booted {
+        let record = relabel(record, want);
+        users::touch(&self.context.cache.join("boots").join(&key));
+        Unit::reused(&self.context.events, UnitKind::Boot, unit.clone(), outcome(&record), Some(key));
+        self.keep_logs(&unit, &record);
+        let reused = !self.context.own.ended(&unit);
+        Booted { record, reused, unit }
     }
 
     /// All that determines a boot beside its builds.
@@ -382,6 +401,18 @@ impl Booter {
         Unit::start(&self.context.events, UnitKind::Boot, unit.clone(), 1).end(outcome(&record), None);
         Booted { record, reused: false, unit }
     }
+}
+
+/// Reads all that a boot takes from the cache: a verdict on a damaged kernel would be one on the series.
+///
+/// # Errors
+/// One sentence: what is damaged and what helps.
+fn undamaged(want: Want<'_>) -> Result<(), String> {
+    let kernel = &want.kernel.artefacts;
+    let image = kernel.image_file.as_deref().unwrap_or("vmlinux");
+    let loaded = [image, "config"].into_iter().chain(kernel.modules.iter().map(String::as_str));
+    tools::undamaged(want.kernel, loaded)?;
+    tools::undamaged(want.selftests, want.selftests.artefacts.selftest_files.iter().map(String::as_str))
 }
 
 /// QEMU's program for a guest; empty for others.

@@ -4,6 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::write_atomically;
+use crate::build;
 use crate::lab::Selection;
 use crate::words::{Accel, BootEnd, BootRecord, BootSpec, BuildRecord, Machine, Suite};
 
@@ -48,9 +49,19 @@ pub fn attempt_dir(cache: &Utf8Path, key: &str, attempt: u32) -> Utf8PathBuf {
     cache.join("boots").join(key).join(attempt.to_string())
 }
 
-/// The result of an earlier boot with this key, its folder where the cache is now.
+fn record_file(cache: &Utf8Path, key: &str) -> Utf8PathBuf {
+    cache.join("boots").join(key).join("record.json")
+}
+
+/// The result of an earlier boot with this key, its folder where the cache is now. A record that is not what was written
+/// counts as none.
 pub fn lookup(cache: &Utf8Path, key: &str) -> Option<BootRecord> {
-    let text = fs_err::read_to_string(cache.join("boots").join(key).join("record.json")).ok()?;
+    let file = record_file(cache, key);
+    let text = fs_err::read_to_string(&file).ok()?;
+    if !build::is_intact(&file, text.as_bytes()) {
+        tracing::warn!(file = file.as_str(), "a damaged record of the cache is not used");
+        return None;
+    }
     let mut record: BootRecord = serde_json::from_str(&text).ok()?;
     // The cache may have been moved since; an engine names the folder of an attempt by more than its number.
     let named = record.dir.file_name().map(|name| cache.join("boots").join(key).join(name));
@@ -67,7 +78,11 @@ pub fn keep(cache: &Utf8Path, key: &str, record: &BootRecord) -> std::io::Result
         BootEnd::Infra { .. } => Ok(()),
         BootEnd::Completed | BootEnd::Panicked | BootEnd::Hung { .. } | BootEnd::Reset => {
             let text = serde_json::to_vec_pretty(record).map_err(std::io::Error::other)?;
-            write_atomically(&cache.join("boots").join(key).join("record.json"), &text)
+            let file = record_file(cache, key);
+            // Before the record: with the seal of another record it is no result, which costs a boot and no verdict.
+            let (place, seal) = build::seal_beside(&file, &text);
+            write_atomically(&place, seal.as_bytes())?;
+            write_atomically(&file, &text)
         }
     }
 }
@@ -96,6 +111,11 @@ mod tests {
         record.end = BootEnd::Panicked;
         keep(cache, "k", &record).unwrap();
         assert_eq!(lookup(cache, "k").unwrap().end, BootEnd::Panicked);
+        let text = fs_err::read_to_string(record_file(cache, "k")).unwrap();
+        let other = text.replacen("panicked", "completed", 1);
+        assert_ne!(other, text);
+        fs_err::write(record_file(cache, "k"), other).unwrap();
+        assert!(lookup(cache, "k").is_none(), "readable, but not what was written");
     }
 
     #[test]

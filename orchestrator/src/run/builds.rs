@@ -164,21 +164,28 @@ impl<'a> BuildStage<'a> {
         let tools = match &planned.tools {
             Ok(tools) => tools,
             Err(reason) => {
-                let record = unbuilt(BuildOutcome::NotRun { reason: reason.clone() });
+                // Compilers that could not be asked because the user stopped the run are no trouble of the host.
+                let record = unbuilt(match context.cancel.is_cancelled() {
+                    true => self.interrupted(),
+                    false => BuildOutcome::NotRun { reason: reason.clone() },
+                });
                 return self.ended(Unit::start(&context.events, UnitKind::Build, unit, 1), record);
             }
         };
         let key = build::key(&request, tools);
         if let Some(record) = self.lookup(&key, planned) {
-            users::touch(&record.artefacts.dir);
-            Unit::reused(&context.events, UnitKind::Build, unit.clone(), outcome(&record), Some(key));
-            self.keep_log(&unit, &record);
-            let reused = !context.own.ended(&unit);
-            return Made { record, reused, unit };
+            return self.known(unit, key, record);
+        }
+        let alone = context.alone(&unit, &key).await;
+        if let Some(record) = self.lookup(&key, planned) {
+            return self.known(unit, key, record);
         }
         let work = Unit::start(&context.events, UnitKind::Build, unit, 1);
         if context.cancel.is_cancelled() {
             return self.ended(work, unbuilt(self.interrupted()));
+        }
+        if let Err(reason) = &alone {
+            return self.ended(work, unbuilt(BuildOutcome::Infra { reason: reason.clone() }));
         }
         let job = BuildJob {
             key,
@@ -196,6 +203,15 @@ impl<'a> BuildStage<'a> {
             record.outcome = self.interrupted();
         }
         self.ended(work, record)
+    }
+
+    /// A build that was there.
+    fn known(&self, unit: String, key: String, record: BuildRecord) -> Made {
+        users::touch(&record.artefacts.dir);
+        Unit::reused(&self.context.events, UnitKind::Build, unit.clone(), outcome(&record), Some(key));
+        self.keep_log(&unit, &record);
+        let reused = !self.context.own.ended(&unit);
+        Made { record, reused, unit }
     }
 
     fn ended(&self, work: Unit, record: BuildRecord) -> Made {

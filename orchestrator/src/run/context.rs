@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Options, RunFolder, Stopper, Why};
 use crate::config::Home;
 use crate::engine::{Engine, Surroundings};
+use crate::process::WorkLock;
 use crate::words::{Event, EventSink};
 
 /// A run at work.
@@ -90,6 +91,18 @@ impl Context {
     /// What units are done with on this host.
     pub fn surroundings(&self) -> Surroundings {
         Surroundings { cache: self.cache.clone(), node: None, events: self.events.clone(), cancel: self.cancel.clone() }
+    }
+
+    /// Takes the right to make the result with this key: what another run makes at this moment is waited for. `None`
+    /// when the run was interrupted meanwhile.
+    ///
+    /// # Errors
+    /// One sentence: the cache cannot be written.
+    pub async fn alone(&self, unit: &str, key: &str) -> Result<Option<WorkLock>, String> {
+        let path = self.cache.join("locks").join(format!("{key}.lock"));
+        let waiting = || self.note(format!("{unit}: the same is being made at this moment; waiting for it"));
+        let lock = WorkLock::take(&path, waiting, &self.cancel).await;
+        lock.map_err(|error| format!("{path}: {error}; check that the cache folder can be written"))
     }
 
     /// Says something that is no finding.

@@ -55,7 +55,7 @@ pub enum RunError {
     #[error("{0}")]
     Input(String),
     /// The run's own files cannot be read or written.
-    #[error("run folder {folder}: {source}")]
+    #[error("run folder {folder}: {source}; once it can be written, `orchestrator resume` goes on")]
     Folder {
         /// The folder.
         folder: Utf8PathBuf,

@@ -42,7 +42,7 @@ pub enum FolderError {
         pid: String,
     },
     /// Its `run.json` cannot be used.
-    #[error("{file} cannot be used: {why}")]
+    #[error("{file} cannot be used: {why}; or start the run anew, which makes nothing again that the cache holds")]
     Broken {
         /// The file.
         file: Utf8PathBuf,
@@ -50,7 +50,7 @@ pub enum FolderError {
         why: String,
     },
     /// The file system said no.
-    #[error(transparent)]
+    #[error("{0}; check that the folder of runs can be written and that its disk is not full")]
     Io(#[from] std::io::Error),
 }
 
@@ -242,10 +242,12 @@ impl RunFolder {
     /// When another process has it.
     pub fn lock(&self) -> Result<RunLock, FolderError> {
         let path = self.path.join("lock");
-        let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path)?;
+        let file = fs_err::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path)?;
+        let file = file.into_parts().0;
         match crate::process::try_lock(&file) {
             Ok(()) => {
-                std::fs::write(&path, std::process::id().to_string())?;
+                fs_err::write(&path, std::process::id().to_string())?;
+                self.sweep()?;
                 Ok(RunLock { _file: file })
             }
             Err(std::fs::TryLockError::WouldBlock) => Err(FolderError::Busy {
@@ -254,6 +256,17 @@ impl RunFolder {
             }),
             Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
         }
+    }
+
+    /// Removes files that a killed process had begun to write: nobody else works on the run.
+    fn sweep(&self) -> std::io::Result<()> {
+        for entry in fs_err::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                fs_err::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file of the run whole or not at all.
@@ -275,16 +288,21 @@ impl RunFolder {
     }
 }
 
-/// Writes a file whole or not at all: a temporary name in the same folder, then a rename.
+/// How the name of a file begins that is being written.
+const TEMPORARY: &str = ".tmp-";
+
+/// Writes a file whole or not at all: a temporary name in the same folder, then a rename. It is on the disk before it
+/// has its name, so that a host that loses its power does not leave an empty one.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_atomically(path: &Utf8Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Utf8Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     std::io::Write::write_all(&mut file, bytes)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     file.as_file().set_permissions(mode)?;
+    file.as_file().sync_data()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
@@ -333,6 +351,9 @@ mod tests {
         let lock = run.lock().unwrap();
         assert!(matches!(run.lock(), Err(FolderError::Busy { .. })));
         drop(lock);
+        let half = run.path().join(".tmp-half");
+        fs_err::write(&half, "{").unwrap();
         run.lock().unwrap();
+        assert!(!half.exists(), "a killed process left it");
     }
 }

@@ -59,6 +59,7 @@ pub fn collect(
             used.extend(keys(run.path())?);
         }
     }
+    doomed.extend(unborn(results)?);
     let old = Duration::from_secs(budget.days * 86_400);
     for kind in ["builds", "boots"] {
         for (path, name) in entries(&cache.join(kind))? {
@@ -82,6 +83,12 @@ pub fn collect(
             if is_old {
                 doomed.push(path);
             }
+        }
+    }
+    for (path, _) in files(&cache.join("locks"))? {
+        // A killed process left it, unless somebody is at this work for a day.
+        if !busy && age(&path)? >= LEFTOVER {
+            doomed.push(path);
         }
     }
     if !busy {
@@ -235,6 +242,20 @@ fn is_leftover(name: &str) -> bool {
 fn is_needed(name: &str, used: &BTreeSet<String>) -> bool {
     let of_build = name.split_once('-').is_some_and(|(key, _)| used.contains(key));
     of_build || [lab::plugin_file(), lab::bench_file()].iter().any(|own| own == name)
+}
+
+/// Folders of runs that were killed before `run.json` was in them: nobody can go on with those, and nothing is in them.
+fn unborn(results: &Utf8Path) -> std::io::Result<Vec<Utf8PathBuf>> {
+    let mut found = Vec::new();
+    for (path, name) in entries(results)? {
+        let of_run =
+            name.split('-').next().is_some_and(|day| day.len() == 8 && day.bytes().all(|b| b.is_ascii_digit()));
+        let begun = path.read_dir_utf8()?.flatten().any(|entry| !entry.file_name().starts_with(".tmp-"));
+        if of_run && !begun && newest(&path)? >= LEFTOVER {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// Keys of the results that a run made or took.
@@ -457,9 +478,19 @@ mod tests {
             }
         }
         // What a build is writing in stays even where no day is given to results.
+        let results = root.join("results");
+        for (name, file) in [("20260102-030405-dead", ".tmp-x"), ("20260102-030406-s", "notes"), ("notes", ".tmp-x")] {
+            let dir = results.join(name);
+            fs_err::create_dir_all(&dir).unwrap();
+            fs_err::write(dir.join(file), "").unwrap();
+            for path in [dir.join(file), dir] {
+                std::fs::File::open(&path).unwrap().set_modified(SystemTime::now() - 2 * LEFTOVER).unwrap();
+            }
+        }
+        fs_err::create_dir_all(results.join("20260102-030407-alive")).unwrap();
         let budget = Budget { keep_runs: 1, days: 0, all: false, dry_run: false };
-        let removed = collect(&root.join("results"), &cache, &budget).unwrap();
+        let removed = collect(&results, &cache, &budget).unwrap();
         let gone: Vec<_> = removed.iter().filter_map(|(path, _)| path.file_name()).collect();
-        assert_eq!(gone, [".making-dead", "dead.infra"]);
+        assert_eq!(gone, ["20260102-030405-dead", ".making-dead", "dead.infra"]);
     }
 }

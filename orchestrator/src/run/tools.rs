@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{boots, write_atomically};
+use crate::build;
 use crate::lab::{self, Counting};
 use crate::words::{BuildRecord, Builtin, Clock, Suite};
 
@@ -105,14 +106,31 @@ pub fn gather(
 /// The symbol table of a build, kept by its key.
 fn symbols(cache: &Utf8Path, build: &BuildRecord) -> Result<Utf8PathBuf, String> {
     let path = cache.join("symbols").join(format!("{}-{RULES}.txt", build.key));
-    if !path.is_file() {
+    let whole = fs_err::read(&path).is_ok_and(|table| build::is_intact(&path, &table));
+    if !whole {
+        undamaged(build, ["vmlinux"])?;
         let vmlinux = build.artefacts.dir.join("vmlinux");
         let elf = fs_err::read(&vmlinux).map_err(|error| error.to_string())?;
         let table = lab::symbol_table(&elf).map_err(|error| format!("{vmlinux}: {error}"))?;
         fs_err::create_dir_all(cache.join("symbols")).map_err(|error| error.to_string())?;
+        let (place, seal) = build::seal_beside(&path, table.as_bytes());
+        write_atomically(&place, seal.as_bytes()).map_err(|error| error.to_string())?;
         write_atomically(&path, table.as_bytes()).map_err(|error| error.to_string())?;
     }
     Ok(path)
+}
+
+/// Reads these files of a build before they are used. A build of which one is damaged is thrown away, so that the next
+/// run makes it anew.
+///
+/// # Errors
+/// One sentence.
+pub fn undamaged<'a>(record: &BuildRecord, files: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    let dir = &record.artefacts.dir;
+    build::check(dir, files).map_err(|damaged| match build::discard(dir) {
+        Ok(()) => format!("{damaged}; the build was thrown away, and `orchestrator resume` makes it anew"),
+        Err(error) => format!("{damaged}; remove {dir} ({error})"),
+    })
 }
 
 /// Why a build cannot be measured with these suites, when it cannot.

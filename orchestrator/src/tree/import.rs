@@ -3,7 +3,7 @@
 //! The entries are streamed to `git fast-import`, so the tarball's own `.gitignore` has no say and nothing but the
 //! pack is written. zlib level 1 and no deltas: a third of the size in half a minute of one core.
 
-use std::io::{BufWriter, PipeWriter, Write};
+use std::io::{BufWriter, PipeWriter, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -94,7 +94,8 @@ fn feed(
 ) -> Result<(), FeedError> {
     let total = std::fs::metadata(file)?.len();
     let read = Arc::new(AtomicU64::new(0));
-    let mut archive = tar::Archive::new(open(file, read.clone())?);
+    let mut source = Tail::new(open(file, read.clone())?);
+    let mut archive = tar::Archive::new(&mut source);
     let mut out = BufWriter::with_capacity(1 << 20, writer);
     out.write_all(header.as_bytes())?;
     let mut top = None;
@@ -114,7 +115,9 @@ fn feed(
             Member::File { path, executable } => {
                 let mode = if executable { "100755" } else { "100644" };
                 write!(out, "M {mode} inline {}\ndata {}\n", quoted(&path), entry.size())?;
-                std::io::copy(&mut entry, &mut out)?;
+                if std::io::copy(&mut entry, &mut out)? != entry.size() {
+                    return Err(FeedError::Refused(CUT_OFF.to_owned()));
+                }
                 out.write_all(b"\n")?;
                 files += 1;
             }
@@ -131,6 +134,9 @@ fn feed(
             progress(now, total);
         }
     }
+    if !source.ended() {
+        return Err(FeedError::Refused(CUT_OFF.to_owned()));
+    }
     if files == 0 {
         return Err(FeedError::Refused("the archive holds no files".to_owned()));
     }
@@ -140,6 +146,50 @@ fn feed(
         progress(total, total);
     }
     Ok(())
+}
+
+/// What is said of an archive without an end.
+const CUT_OFF: &str = "the archive is cut off";
+
+/// Remembers the last block that was read. A tar archive ends with blocks of zeros; one that was cut off between two
+/// members is otherwise as good as a smaller one.
+struct Tail<R> {
+    inner: R,
+    /// Bytes read of the block that is not whole yet.
+    filled: usize,
+    /// Whether all bytes of that block, and of the one before it, are zero.
+    zero: [bool; 2],
+}
+
+impl<R: Read> Tail<R> {
+    const BLOCK: usize = 512;
+
+    fn new(inner: R) -> Self {
+        Tail { inner, filled: 0, zero: [true, false] }
+    }
+
+    /// Whether the last whole block was one of zeros.
+    fn ended(&self) -> bool {
+        self.filled == 0 && self.zero[1]
+    }
+}
+
+impl<R: Read> Read for Tail<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let mut rest = &buffer[..count];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(Self::BLOCK - self.filled));
+            self.zero[0] &= now.iter().all(|&byte| byte == 0);
+            self.filled += now.len();
+            if self.filled == Self::BLOCK {
+                self.filled = 0;
+                self.zero = [true, self.zero[0]];
+            }
+            rest = later;
+        }
+        Ok(count)
+    }
 }
 
 /// A path as fast-import reads it: always in quotes, with everything unusual as octal escapes.

@@ -77,6 +77,23 @@ async fn a_cut_off_archive_is_an_error_and_not_a_smaller_tree() {
     assert_eq!(sh_git(&scratch.path.join("a.git"), &["for-each-ref"]), "");
 }
 
+/// Wherever a plain archive ends too early: within a header, within a file, between two members.
+#[tokio::test]
+async fn a_plain_archive_without_its_end_is_refused() {
+    let scratch = Scratch::new();
+    let file = scratch.path.join("l.tar");
+    let content = "x".repeat(1000);
+    archive(&file, &[Entry::File("linux/a", 0o644, &content), Entry::File("linux/b", 0o644, &content)]);
+    let whole = fs_err::read(&file).unwrap();
+    import_into(&scratch, "a.git", "l.tar").await.unwrap();
+    let member = 512 + 1024;
+    for end in [member, member + 100, member + 512, member + 600, 2 * member] {
+        fs_err::write(&file, &whole[..end]).unwrap();
+        let error = import_into(&scratch, "b.git", "l.tar").await.unwrap_err().to_string();
+        assert!(error.contains("l.tar"), "{end}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_archive_is_refused() {
     let scratch = Scratch::new();

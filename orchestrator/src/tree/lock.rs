@@ -6,6 +6,8 @@ use std::time::Duration;
 use camino::Utf8Path;
 use tokio_util::sync::CancellationToken;
 
+use crate::process;
+
 /// How often a lock that another run holds is tried again.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -16,13 +18,20 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or gives `None` when another holds it.
+    /// Takes the lock, or gives `None` when another run holds it.
+    ///
+    /// A child of ours that has not executed its program yet is no other run: it is waited for a moment
+    /// ([`process::try_lock`]), lest a folder that is free is passed over for one in which nothing is built yet.
     pub(super) fn try_take(path: &Utf8Path) -> std::io::Result<Option<Lock>> {
+        Lock::ask(path, process::try_lock)
+    }
+
+    fn ask(path: &Utf8Path, ask: impl Fn(&File) -> Result<(), TryLockError>) -> std::io::Result<Option<Lock>> {
         if let Some(parent) = path.parent() {
             fs_err::create_dir_all(parent)?;
         }
         let file = File::options().create(true).truncate(false).write(true).open(path)?;
-        match file.try_lock() {
+        match ask(&file) {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
@@ -38,7 +47,7 @@ impl Lock {
     ) -> std::io::Result<Option<Lock>> {
         let mut waiting = Some(waiting);
         loop {
-            if let Some(lock) = Lock::try_take(path)? {
+            if let Some(lock) = Lock::ask(path, File::try_lock)? {
                 if waiting.is_none() {
                     tracing::info!(lock = path.as_str(), "lock taken");
                 }
@@ -75,6 +84,26 @@ mod tests {
         let second = Lock::take(&path, move || drop(first), &CancellationToken::new()).await.unwrap();
         assert!(second.is_some());
         assert!(Lock::try_take(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn who_holds_it_for_a_moment_only_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::try_from(folder.path().join("x.lock")).unwrap();
+        let held = Lock::try_take(&path).unwrap().unwrap();
+        let (asked, hear) = std::sync::mpsc::channel();
+        let freed = std::thread::spawn(move || {
+            hear.recv().unwrap();
+            drop(held);
+        });
+        let taken = Lock::ask(&path, |file| {
+            // Held when it is asked for the first time.
+            assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+            asked.send(()).unwrap();
+            process::try_lock(file)
+        });
+        assert!(taken.unwrap().is_some());
+        freed.join().unwrap();
     }
 
     #[tokio::test]

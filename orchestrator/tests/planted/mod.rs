@@ -41,7 +41,7 @@ pub fn write(root: &Path, name: &str, source: &dyn Fn(&str) -> String, patches: 
 }
 
 /// The diff between two texts of a file, as git writes it.
-fn unified(path: &str, old: &str, new: &str) -> String {
+pub fn unified(path: &str, old: &str, new: &str) -> String {
     let path = Path::new(path);
     let mut patch = git2::Patch::from_buffers(old.as_bytes(), Some(path), new.as_bytes(), Some(path), None).unwrap();
     patch.to_buf().unwrap().as_str().unwrap().to_owned()
