@@ -201,6 +201,11 @@ impl<'a> Session<'a> {
         }
         let made = |complete| Made { said: reader.finish(), complete, last_line };
         match (exit.end, bad_luck) {
+            // Whatever make says: it also asks the compiler what it can do, and a killed one reads as "it cannot".
+            (End::Code(_), _) if exit.out_of_memory > 0 => Err(format!(
+                "memory ran out, and processes of make were killed ({}): build with fewer jobs",
+                exit.out_of_memory,
+            )),
             (End::Code(0), _) => Ok(made(true)),
             (End::Cancelled, _) if self.request.cancel.is_cancelled() => Err("interrupted".to_owned()),
             (End::Code(_), Some(reason)) => Err(reason),

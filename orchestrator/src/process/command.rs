@@ -43,6 +43,9 @@ pub struct Exit {
     pub wall: Duration,
     /// CPU time of it and of all descendants that were waited for.
     pub cpu: Duration,
+    /// Processes of its control group that the kernel killed for want of memory, whatever became of the whole; 0 where
+    /// it had no control group.
+    pub out_of_memory: u64,
 }
 
 impl Exit {
@@ -251,7 +254,7 @@ impl Command {
     ) -> Result<Exit, ProcessError> {
         let io = |source| ProcessError::Io { program: self.program.clone(), source };
         let start = Instant::now();
-        let (mut child, gate, _cage) = self.spawn().await?;
+        let (mut child, gate, cage) = self.spawn().await?;
         let pid = child.id();
         self.say_started(pid);
         let group = Pid::from_raw(pid.cast_signed());
@@ -345,7 +348,8 @@ impl Command {
             (Some(code), _) => End::Code(code),
             (None, signal) => End::Signal(signal.unwrap_or(0)),
         });
-        let exit = Exit { end, wall: start.elapsed(), cpu };
+        let out_of_memory = cage.as_ref().map_or(0, Cage::out_of_memory);
+        let exit = Exit { end, wall: start.elapsed(), cpu, out_of_memory };
         let (wall_ms, cpu_ms) = (exit.wall.as_millis(), exit.cpu.as_millis());
         tracing::debug!(pid, program = self.program, ?end, wall_ms, cpu_ms, "process ended");
         Ok(exit)

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Sandbox;
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Most processes and threads at the same time. A build with many jobs has some hundred.
 pub(super) const PROCESSES: u64 = 8192;
@@ -165,6 +167,13 @@ impl Cage {
         Ok(())
     }
 
+    /// How many processes in it the kernel has killed for want of memory.
+    pub(super) fn out_of_memory(&self) -> u64 {
+        let files = ["memory.events", "memory.oom_control"];
+        let texts = self.folders.iter().flat_map(|folder| files.map(|file| std::fs::read_to_string(folder.join(file))));
+        texts.flatten().map(|text| killed(&text)).max().unwrap_or(0)
+    }
+
     /// Descriptors to which a process writes `0` to get in.
     pub(super) fn entrances(&self) -> Vec<RawFd> {
         self.entrances.iter().map(AsRawFd::as_raw_fd).collect()
@@ -180,13 +189,24 @@ impl Drop for Cage {
     }
 }
 
-/// Removes empty groups of ours whose maker is gone, or that a dead process kept from going.
+/// The counter of kills in `memory.events` (v2) or `memory.oom_control` (v1).
+fn killed(text: &str) -> u64 {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Ends what the groups of a maker that is gone still hold, and removes them.
+///
+/// Bubblewrap that is killed between its fork and the next call leaves a process that waits for its parent for ever.
 fn sweep(home: &Utf8Path) {
     let Ok(entries) = home.read_dir_utf8() else { return };
     for entry in entries.flatten() {
         let maker = entry.file_name().strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
         if maker.is_some_and(|maker| !Utf8Path::new("/proc").join(maker.to_string()).exists()) {
-            // Only an empty one goes.
+            let left = std::fs::read_to_string(entry.path().join("cgroup.procs")).unwrap_or_default();
+            for pid in left.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            // Only an empty one goes; the kernel may take a moment to bury, then a later sweep has it.
             let _ = std::fs::remove_dir(entry.path());
         }
     }
@@ -244,21 +264,23 @@ mod tests {
         assert!(error.contains("/nonexistent/cgroup.subtree_control"), "{error}");
     }
 
-    #[test]
-    fn a_fork_bomb_ends_at_the_limit_of_its_group() {
+    /// Where groups can be made here; `None` (said) where they cannot.
+    fn here() -> Option<Homes> {
+        let read = |path| std::fs::read_to_string(path).unwrap();
+        match groups() {
+            Ok(()) => Some(homes(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo")).expect("groups were made")),
+            Err(why) => {
+                eprintln!("not tested: {why}");
+                None
+            }
+        }
+    }
+
+    /// A script of bash in these groups.
+    fn inside(entrances: Vec<RawFd>, script: &str) -> std::process::Command {
         use std::os::unix::process::CommandExt;
-        let homes = homes(
-            &std::fs::read_to_string("/proc/self/cgroup").unwrap(),
-            &std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
-        );
-        let cage = match (groups(), homes) {
-            (Ok(()), Some(homes)) => Cage::make_in(&homes, 8, 64 << 20).unwrap(),
-            (Err(why), _) => return eprintln!("not tested: {why}"),
-            (Ok(()), None) => unreachable!("groups were made"),
-        };
-        let entrances = cage.entrances();
         let mut command = std::process::Command::new("bash");
-        command.args(["-c", "for i in $(seq 30); do read -t 1 < <(:) & done; wait"]).stdin(std::process::Stdio::null());
+        command.args(["-c", script]).stdin(std::process::Stdio::null());
         // SAFETY: write is async-signal-safe, and the closure allocates nothing.
         unsafe {
             command.pre_exec(move || {
@@ -270,6 +292,14 @@ mod tests {
                 Ok(())
             });
         }
+        command
+    }
+
+    #[test]
+    fn a_fork_bomb_ends_at_the_limit_of_its_group() {
+        let Some(homes) = here() else { return };
+        let cage = Cage::make_in(&homes, 8, 64 << 20).unwrap();
+        let mut command = inside(cage.entrances(), "for i in $(seq 30); do read -t 1 < <(:) & done; wait");
         let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         // bash tries again for some seconds; its first complaint is enough.
@@ -278,5 +308,36 @@ mod tests {
         let _ = child.kill();
         child.wait().unwrap();
         assert!(said.contains("fork"), "{said}");
+        assert_eq!(cage.out_of_memory(), 0);
+    }
+
+    #[test]
+    fn a_kill_for_want_of_memory_is_counted_though_the_whole_ends_well() {
+        let Some(homes) = here() else { return };
+        let cage = Cage::make_in(&homes, 64, 64 << 20).unwrap();
+        let hungry = "head -c 300m /dev/zero | tail -c 300m >/dev/null 2>&1; exit 0";
+        assert!(inside(cage.entrances(), hungry).status().unwrap().success());
+        assert_eq!(cage.out_of_memory(), 1);
+    }
+
+    #[test]
+    fn what_a_dead_maker_left_is_ended() {
+        let Some(homes) = here() else { return };
+        let cage = Cage::make_in(&homes, 64, 64 << 20).unwrap();
+        let mut left = inside(cage.entrances(), "exec sleep 1000").spawn().unwrap();
+        let mut maker = inside(Vec::new(), "exit 0").spawn().unwrap();
+        maker.wait().unwrap();
+        let mut folders = Vec::new();
+        for folder in &cage.folders {
+            let orphan = folder.with_file_name(format!("{PREFIX}{}-left", maker.id()));
+            std::fs::create_dir(&orphan).unwrap();
+            std::fs::write(orphan.join("cgroup.procs"), left.id().to_string()).unwrap();
+            folders.push(orphan);
+        }
+        sweep(folders[0].parent().unwrap());
+        assert!(!left.wait().unwrap().success());
+        for folder in folders {
+            sweep(folder.parent().unwrap());
+        }
     }
 }
