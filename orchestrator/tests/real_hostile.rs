@@ -3,11 +3,15 @@
 //! The first test needs no kernel. The others configure and build a little of a real one (`make test`); they need the
 //! tree that `real_kernel` imports.
 
+#[expect(dead_code, reason = "only the base of the tree is used here")]
+mod planted;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use camino::Utf8Path;
+use planted::tree::source;
 use serde_json::Value;
 
 /// Patches of `hostile/` and what the refusal of each must say.
@@ -134,7 +138,7 @@ fn a_kconfig_that_spies_finds_nothing_and_the_report_names_it() {
     std::fs::write(&canary, "canary-on-the-disk").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    let old = base("mm/Kconfig.debug");
+    let old = source("mm/Kconfig.debug");
     let lines: Vec<&str> = old.lines().collect();
     let after: String = lines[1..4].iter().map(|line| format!(" {line}\n")).collect();
     let text = spy(&canary, listener.local_addr().unwrap().port());
@@ -168,7 +172,7 @@ fn a_kconfig_that_spies_finds_nothing_and_the_report_names_it() {
 
 /// A unified diff that puts lines into a file of the base, before line `at` (from 0).
 fn inserted(path: &str, at: usize, text: &str) -> String {
-    let old = base(path);
+    let old = source(path);
     let lines: Vec<&str> = old.lines().collect();
     let (first, last) = (at.saturating_sub(3), (at + 3).min(lines.len()));
     let kept = |lines: &[&str]| lines.iter().map(|line| format!(" {line}\n")).collect::<String>();
@@ -207,7 +211,7 @@ fn a_makefile_that_spies_is_contained_and_what_it_left_is_named() {
          $(shell mkdir -p $(objtree)/mm; ln -sfn {0} $(objtree)/mm/stolen; mkfifo $(objtree)/mm/pipe)\n",
         canary.display()
     );
-    let at = base("mm/Makefile").lines().position(|line| line.starts_with("KASAN_SANITIZE")).unwrap();
+    let at = source("mm/Makefile").lines().position(|line| line.starts_with("KASAN_SANITIZE")).unwrap();
     let series = series(bench.path(), "makefile", &inserted("mm/Makefile", at, &text));
     let (code, report, all) = run(bench.path(), &series, &["--kconfig", "no-hmm-mirror", "--no-boot"]);
     let notes = report["trees"][0]["notes"].to_string();
@@ -228,7 +232,7 @@ fn a_makefile_that_spies_is_contained_and_what_it_left_is_named() {
 /// A series that adds these tests of `hostile/` to the kernel's.
 fn tests_of(folder: &Path, name: &str) -> PathBuf {
     let path = "tools/testing/selftests/mm/hmm-tests.c";
-    let at = base(path).lines().position(|line| line == "TEST_HARNESS_MAIN").unwrap();
+    let at = source(path).lines().position(|line| line == "TEST_HARNESS_MAIN").unwrap();
     let text = std::fs::read_to_string(corpus().join(format!("{name}.c"))).unwrap();
     series(folder, name, &inserted(path, at, &text))
 }
@@ -273,18 +277,4 @@ fn a_selftest_that_speaks_for_the_agent_is_not_believed() {
     assert!(all.contains("frames were lost or forged"), "code {code}: the attack must really have been made");
     assert_ne!(report["verdict"], "clean");
     assert_ne!(code, 0);
-}
-
-/// A file of the base of tree linux-6.12, which must have been imported.
-fn base(path: &str) -> String {
-    let cache = std::env::var("ORCHESTRATOR_CACHE")
-        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from);
-    let repository = cache.join("trees/linux-6.12.git");
-    let imported = std::fs::read(repository.join("imported.json")).expect("tree linux-6.12 was imported");
-    let imported: Value = serde_json::from_slice(&imported).unwrap();
-    let repository = git2::Repository::open_bare(repository).unwrap();
-    let commit = git2::Oid::from_str(imported["commit"].as_str().unwrap()).unwrap();
-    let tree = repository.find_commit(commit).unwrap().tree().unwrap();
-    let blob = tree.get_path(Path::new(path)).unwrap().to_object(&repository).unwrap().peel_to_blob().unwrap();
-    String::from_utf8(blob.content().to_vec()).unwrap()
 }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use orchestrator::engine::{Demand, Done, Job, Programs, Shape, Shared, Slurm, SlurmFile, Start, UnitResult};
 use orchestrator::words::{BuildOutcome, BuildRecord, Kconfig, Revision};
+use planted::tree::source;
 use serde_json::Value;
-use slurm_lab::{Lab, Nodes, essence, killed, nodes, source};
+use slurm_lab::{Lab, Nodes, essence, killed, nodes};
 use tokio_util::sync::CancellationToken;
 
 #[test]

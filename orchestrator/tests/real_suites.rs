@@ -7,10 +7,11 @@
 mod planted;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use planted::Planted;
+use planted::tree::source;
 use serde_json::Value;
 
 /// A default that suites can see goes from 50 to 77 with the second patch.
@@ -120,20 +121,6 @@ impl Outcome {
     fn findings_text(&self) -> String {
         serde_json::to_string_pretty(&self.report["findings"]).unwrap()
     }
-}
-
-/// A file of the base of tree linux-6.12, which must have been imported.
-fn source(path: &str) -> String {
-    let cache = std::env::var("ORCHESTRATOR_CACHE")
-        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from);
-    let repository = cache.join("trees/linux-6.12.git");
-    let imported = std::fs::read(repository.join("imported.json")).expect("tree linux-6.12 was imported");
-    let imported: Value = serde_json::from_slice(&imported).unwrap();
-    let repository = git2::Repository::open_bare(repository).unwrap();
-    let commit = git2::Oid::from_str(imported["commit"].as_str().unwrap()).unwrap();
-    let tree = repository.find_commit(commit).unwrap().tree().unwrap();
-    let blob = tree.get_path(Path::new(path)).unwrap().to_object(&repository).unwrap().peel_to_blob().unwrap();
-    String::from_utf8(blob.content().to_vec()).unwrap()
 }
 
 /// Shorthand for the rows that are expected.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::planted::tree::cache;
+
 /// What the nodes see of the cache of the run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Nodes {
@@ -26,17 +28,12 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-pub fn user_cache() -> PathBuf {
-    std::env::var("ORCHESTRATOR_CACHE")
-        .map_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/orchestrator"), PathBuf::from)
-}
-
 impl Lab {
     /// Slurm with two build nodes and further parts of the lab. The cache has the trees of the user's and those other
     /// folders of it.
     pub fn up(parts: &[&str], nodes: Nodes, folders: &[&str]) -> Lab {
         // Beside the user's cache, so that links to its files can be made.
-        let folder = tempfile::Builder::new().prefix("slurm-").tempdir_in(user_cache()).unwrap();
+        let folder = tempfile::Builder::new().prefix("slurm-").tempdir_in(cache()).unwrap();
         let lab = folder.path().join("lab");
         let up = Command::new(repository().join("scripts/lab/up")).arg(&lab).arg("slurm").args(parts).status();
         assert!(up.unwrap().success(), "the lab comes up");
@@ -51,7 +48,7 @@ impl Lab {
         }
         std::fs::create_dir_all(lab.path("cache")).unwrap();
         for folder in ["trees"].iter().chain(folders) {
-            let linked = Command::new("cp").arg("-rl").arg(user_cache().join(folder)).arg(lab.path("cache")).status();
+            let linked = Command::new("cp").arg("-rl").arg(cache().join(folder)).arg(lab.path("cache")).status();
             assert!(linked.unwrap().success(), "{folder}: the tests of the kernel were run before");
         }
         lab.engine(nodes);
@@ -109,7 +106,7 @@ impl Lab {
     pub fn locally(&self, args: &[&str]) -> (i32, Value) {
         let args: Vec<&str> = args.iter().copied().chain(["--engine", "local", "--quiet"]).collect();
         let mut local = self.orchestrator("local", &args);
-        let code = local.env("ORCHESTRATOR_CACHE", user_cache()).status().unwrap().code().unwrap();
+        let code = local.env("ORCHESTRATOR_CACHE", cache()).status().unwrap().code().unwrap();
         (code, self.report("local"))
     }
 
@@ -195,18 +192,6 @@ pub fn nodes(report: &Value, key: &str) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-/// A file of the base of tree linux-6.12.
-pub fn source(path: &str) -> String {
-    let trees = user_cache().join("trees");
-    let imported = std::fs::read(trees.join("linux-6.12.git/imported.json")).expect("tree linux-6.12 was imported");
-    let imported: Value = serde_json::from_slice(&imported).unwrap();
-    let repository = git2::Repository::open_bare(trees.join("linux-6.12.git")).unwrap();
-    let base = git2::Oid::from_str(imported["commit"].as_str().unwrap()).unwrap();
-    let base = repository.find_commit(base).unwrap().tree().unwrap();
-    let blob = base.get_path(Path::new(path)).unwrap().to_object(&repository).unwrap().peel_to_blob().unwrap();
-    String::from_utf8(blob.content().to_vec()).unwrap()
 }
 
 pub fn killed(mut child: Child) {
