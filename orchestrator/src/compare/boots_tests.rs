@@ -71,6 +71,50 @@ fn notes_say_why() {
     assert_eq!(note(Verdict::Pass, infra("cut off")).unwrap(), "no answer with the series: cut off");
     assert_eq!(note(infra("cut off"), fail()).unwrap(), "no answer on the base: cut off");
     assert_eq!(note(Verdict::Pass, fail()).unwrap(), "not confirmed: 1 try a side only");
+    // Skipped on a base that never ran it says nothing about what the series took away.
+    assert_eq!(
+        changes_and_note(&[infra("cut off")], &[skip("no device")]),
+        (Change::Unknown, Some("no answer on the base: cut off".to_owned()))
+    );
+}
+
+/// The change and the note of one test that had these verdicts on the base and with the series.
+fn changes_and_note(base: &[Verdict], patched: &[Verdict]) -> (Change, Option<String>) {
+    let boots = |number: usize, verdicts: &[Verdict]| -> Vec<BootRecord> {
+        let boot_of = |verdict: &Verdict| boot(number).test("hmm.a", verdict.clone()).done();
+        verdicts.iter().map(boot_of).collect()
+    };
+    let row = compare_boots(&boots(0, base), &boots(6, patched)).remove(0);
+    (row.change, row.note)
+}
+
+#[test]
+fn notes_say_how_sure_a_regression_is() {
+    let passes = |count| vec![Verdict::Pass; count];
+    let fails = |count| vec![fail(); count];
+    let mixed = |good, bad| [passes(good), fails(bad)].concat();
+    let note = |base: &[Verdict], patched: &[Verdict]| changes_and_note(base, patched).1;
+    assert_eq!(changes_and_note(&passes(3), &fails(3)), (Change::Regressed, None));
+    for (base, patched) in [(mixed(19, 1), fails(20)), (passes(20), mixed(1, 19)), (mixed(19, 1), mixed(1, 19))] {
+        let (change, note) = changes_and_note(&base, &patched);
+        assert_eq!(change, Change::Regressed);
+        assert_eq!(note.as_deref(), Some("one-sided Fisher p = 0.0000"));
+    }
+    assert_eq!(note(&mixed(1, 1), &passes(2)).unwrap(), "too few tries to tell rates apart with 2 tries a side");
+    assert_eq!(
+        note(&mixed(9, 1), &mixed(9, 1)).unwrap(),
+        "a regression to 60 % would have been seen with 10 tries a side"
+    );
+}
+
+#[test]
+fn a_new_test_that_is_flaky_is_called_new_whether_or_not_the_base_lists_it() {
+    let flaky = [Verdict::Pass, fail(), Verdict::Pass];
+    let new = Some("new, and fails only sometimes".to_owned());
+    assert_eq!(changes_and_note(&[skip("no device")], &flaky), (Change::Flaky, new.clone()));
+    let patched: Vec<_> = flaky.iter().map(|verdict| boot(6).test("hmm.a", verdict.clone()).done()).collect();
+    let row = compare_boots(&[boot(0).test("hmm.b", Verdict::Pass).done()], &patched).remove(1);
+    assert_eq!((row.change, row.note), (Change::Flaky, new));
 }
 
 #[test]
@@ -84,6 +128,11 @@ fn a_new_test_that_passes_without_the_series_is_marked() {
     assert_eq!(comparisons[0].note, None);
     assert!(comparisons[1].note.as_deref().unwrap().starts_with("does not need the series"));
     assert_eq!(comparisons[2].note, None);
+
+    // A base kernel on which it was skipped shows nothing.
+    let mut comparisons = compare_boots(&base, &patched);
+    note_needless(&mut comparisons, &[boot(0).test("hmm.n1", skip("no device")).done()]);
+    assert_eq!(comparisons[1].note, None);
 }
 
 #[test]

@@ -10,9 +10,6 @@ pub const SIGNIFICANT: f64 = 0.01;
 ///
 /// 1.0 when a side has no try: then nothing is known.
 pub fn fisher_greater(base: Rate, patched: Rate) -> f64 {
-    if base.tries == 0 || patched.tries == 0 {
-        return 1.0;
-    }
     let bad = base.bad + patched.bad;
     let tries = base.tries + patched.tries;
     let logs = LogFactorials::up_to(tries);
