@@ -179,6 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn a_change_counts_against_what_the_readings_scatter_a_page() {
+        let base = side(10, &[("collect", [10_000, 10_200]), ("unmap", [5000, 5000]), ("scan", [10_000, 10_200])]);
+        let patched = side(10, &[("collect", [10_150, 10_350]), ("unmap", [4900, 4900]), ("scan", [10_090, 10_290])]);
+        let attribution = attribute(&base, &patched).unwrap();
+        assert_eq!(names(&attribution), [("collect", 1010.0, 1025.0), ("unmap", 500.0, 490.0)]);
+        assert_eq!((attribution.total, attribution.scattered), (14.0, 9.0));
+    }
+
+    #[test]
+    fn small_changes_are_left_out_and_not_spoken_of() {
+        let base = side(1, &[("collect", [1000, 1000]), ("unmap", [500, 500]), ("scan", [500, 500])]);
+        let patched = side(1, &[("collect", [2000, 2000]), ("unmap", [510, 510]), ("scan", [509, 509])]);
+        let attribution = attribute(&base, &patched).unwrap();
+        assert_eq!(names(&attribution), [("collect", 1000.0, 2000.0), ("unmap", 500.0, 510.0)]);
+        assert_eq!((attribution.total, attribution.listed, attribution.note()), (1019.0, 1010.0, None));
+    }
+
+    #[test]
     fn nothing_changed_between_equal_sides() {
         let base = side(1, &[("collect", [1000, 1020])]);
         let attribution = attribute(&base, &base).unwrap();

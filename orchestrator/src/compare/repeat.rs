@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(next(Some(&side(3, 0, 0)), Some(&side(0, 3, 0))), (0, 0));
         // It turns out to be a matter of rates.
         assert_eq!(next(Some(&side(3, 0, 0)), Some(&side(1, 2, 0))), (3, 3));
+        assert_eq!(next(Some(&side(3, 0, 0)), Some(&side(2, 1, 0))), (3, 3));
         assert_eq!(next(Some(&side(6, 0, 0)), Some(&side(3, 3, 0))), (4, 4));
         assert_eq!(next(Some(&side(10, 0, 0)), Some(&side(6, 4, 0))), (10, 10));
         assert_eq!(next(Some(&side(10, 0, 0)), Some(&side(4, 6, 0))), (0, 0), "6 of 10 is decided");
@@ -138,6 +139,11 @@ mod tests {
         assert_eq!(next(Some(&side(1, 0, 0)), Some(&side(0, 0, 1))), (0, 1));
         assert_eq!(next(Some(&side(0, 0, 0)), Some(&side(0, 0, 0))), (1, 1));
         assert_eq!(next(Some(&side(1, 0, 0)), Some(&side(0, 0, 3))), (0, 0));
+        // Tries that are skipped are tries, too.
+        let mostly_skipped =
+            |times| Tries { verdicts: [side(0, 1, 0).verdicts, vec![skipped().verdicts.remove(0); times]].concat() };
+        assert_eq!(next(Some(&side(3, 0, 0)), Some(&mostly_skipped(21))), (0, 2));
+        assert_eq!(next(Some(&side(3, 0, 0)), Some(&mostly_skipped(22))), (0, 0));
     }
 
     proptest! {

@@ -101,5 +101,7 @@ mod tests {
         assert_eq!(new_splats(std::slice::from_ref(&reached), &patched).len(), 1);
         reached.remaining.push("hmm.a".into());
         assert_eq!(new_splats(&[reached], &patched), [], "the base never got to the test");
+        let skipped = boot(0).test("hmm.a", Verdict::Skip { reason: "no device".into() }).done();
+        assert_eq!(new_splats(&[skipped], &patched).len(), 1, "a test that the base skips made no report there");
     }
 }
