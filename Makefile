@@ -5,7 +5,7 @@ CARGO ?= cargo
 SERIES ?= v6
 ARGS ?=
 
-.PHONY: help run test test-lab faults check fuzz deps deps-full deps-test build deb package-files bench clean
+.PHONY: help run test test-lab faults check fuzz mutants coverage deps deps-full deps-test build deb package-files bench clean
 
 help:
 	@echo 'make run        install what is missing, build, run `orchestrator run series $(SERIES)`'
@@ -14,6 +14,8 @@ help:
 	@echo 'make faults     do faults to real runs: hundreds of kills, full disks, damaged files, dying tools'
 	@echo 'make check      formatting, lints and the tests that need no kernel'
 	@echo 'make fuzz       fuzz every reader of what strangers write: FUZZ_SECONDS=600 each, TARGETS="ktap klog" for some'
+	@echo 'make mutants    does a unit test notice when the code that judges is changed? (needs cargo-mutants)'
+	@echo 'make coverage   lines of the code that judges which its unit tests reach (needs cargo-llvm-cov)'
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make deps-full  the same, with the compilers of the profiles full and nightly, and sparse'
 	@echo 'make deps-test  the same, with the servers that only the tests talk to'
@@ -84,6 +86,12 @@ deb: package-files
 # A short run, which is the same every time, is among the tests.
 fuzz: deps
 	scripts/fuzz $(TARGETS)
+
+mutants:
+	scripts/mutants
+
+coverage:
+	@scripts/coverage
 
 # All faults of docs/reliability.md. The kills alone take an hour and more: FAULTS_KILLS and FAULTS_SEED say how many.
 faults: deps-test build
