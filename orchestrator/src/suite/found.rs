@@ -118,7 +118,33 @@ mod tests {
                 assert!(unlikely.is_none(), "{number} {unit:?}: {unlikely:?}");
             }
         }
-        assert_eq!(nanoseconds(0.25, MetricUnit::Ms), Some(250_000));
+        assert_eq!(nanoseconds(LONGEST, MetricUnit::Ns), Some(86_400_000_000_000));
+        assert_eq!(nanoseconds(86_401.0, MetricUnit::S), None);
+    }
+
+    #[test]
+    fn every_unit_is_read_as_what_it_is() {
+        let table = [
+            (7.0, MetricUnit::Ns, 7),
+            (1.5, MetricUnit::Us, 1500),
+            (0.25, MetricUnit::Ms, 250_000),
+            (2.5, MetricUnit::S, 2_500_000_000),
+            (4000.0, MetricUnit::PerSecond, 250_000),
+        ];
+        for (number, unit, ns) in table {
+            assert_eq!(nanoseconds(number, unit), Some(ns), "{number} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn on_the_instruction_clock_a_time_is_a_number_of_instructions() {
+        let readings = readings();
+        let value = |accel| {
+            let found = Found::new(&readings).samples(&record("mine", "latency: 4000 us\n"), accel);
+            found[0].samples[0].value
+        };
+        assert_eq!(value(Accel::Native), 4_000_000);
+        assert_eq!(value(Accel::Icount), 4_000_000 / TICKS_PER_INSTRUCTION);
     }
 
     proptest! {

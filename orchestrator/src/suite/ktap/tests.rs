@@ -151,6 +151,27 @@ fn incomplete_or_ambiguous_results_are_problems() {
 }
 
 #[test]
+fn a_problem_of_nested_results_says_where() {
+    let nested = |lines: &str| {
+        let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+        problems(&format!(
+            "KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n    KTAP version 1\n{lines}  ok 1 inner\nok 1 outer\n"
+        ))
+    };
+    let table = [
+        ("ok 1 a\n", "no plan in \"outer.inner\""),
+        ("1..1\n1..1\nok 1 a\n", "line 7: a second plan in \"outer.inner\""),
+        ("1..1\nok 1 a\nok 2 b\n", "2 results, but only 1 planned in \"outer.inner\""),
+        ("1..2\nok 1 a\n", "1 of 2 planned results in \"outer.inner\""),
+        ("1..2\nok 1 a\nok 1 a\n", "line 8: a second result with number 1 in \"outer.inner\""),
+        ("1..2\nok 1 a\nok 3 c\n", "line 8: result number 3 where 2 should come in \"outer.inner\""),
+    ];
+    for (lines, expected) in table {
+        assert_eq!(nested(lines), [expected], "{lines}");
+    }
+}
+
+#[test]
 fn a_console_that_ends_in_a_panic_is_cut_off() {
     let text = "TAP version 14\n1..2\n\t# Subtest: one\n\t1..1\n\tok 1 - a\nok 1 - one\n\t# Subtest: two\n\t1..2\n\
                 \tok 1 - b\nKernel panic - not syncing: stop\n";
