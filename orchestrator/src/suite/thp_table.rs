@@ -100,5 +100,11 @@ Sys->Dev Migration   | 39.374 ms        | 83.961 ms        | 53.1%
         assert!(times("=== A (x MB) ===\nSys->Dev Migration | 1 ms | 1 ms | 0%").is_empty());
         assert!(times("Sys->Dev Migration | 1 ms | 1 ms | 0%").is_empty());
         assert!(times("=== A (1e300 MB) ===\nSys->Dev Migration | -1 ms | 1e99 ms | 0%").is_empty());
+        for nothing in ["0 ms", "1e9 ms", "-1 ms", "inf ms", "nan ms", "1 s"] {
+            assert_eq!(nanoseconds(nothing), None, "{nothing}");
+        }
+        for nothing in ["A (0 MB)", "A (65537 MB)", "A (inf MB)", "A (nan MB)"] {
+            assert_eq!(mebibytes(nothing), None, "{nothing}");
+        }
     }
 }

@@ -53,7 +53,12 @@ impl Case {
     }
 
     fn findings(&self) -> Vec<Finding> {
-        let series = frame_series(6);
+        self.findings_of(6)
+    }
+
+    /// With so many patches.
+    fn findings_of(&self, patches: usize) -> Vec<Finding> {
+        let series = frame_series(patches);
         let seen = |boots: &[BootRecord], side: &str| -> Vec<Seen> {
             let one = |(n, record): (usize, &BootRecord)| Seen {
                 record: record.clone(),
@@ -259,6 +264,86 @@ fn a_kernel_that_never_comes_up_is_one_finding() {
 }
 
 #[test]
+fn a_summary_says_how_sure_the_blame_is() {
+    let case = |blame: Option<(usize, usize, bool)>| {
+        let mut case = Case::default().base(all_pass(boot(0))).patched(boot(6).silent().end(BootEnd::Panicked));
+        if let Some((patch, earliest, confident)) = blame {
+            case.blame.insert(Symptom::Boot, BlamedRevision { patch, earliest, confident });
+        }
+        case
+    };
+    let summary = |case: &Case| case.findings().remove(0).summary;
+    let sure = summary(&case(Some((4, 4, true))));
+    assert!(sure.starts_with("patch 4/6 ") && !sure.contains(';'), "{sure}");
+    let range = summary(&case(Some((4, 2, false))));
+    assert!(range.ends_with("; it may be any of patches 2 to 4, which cannot be told apart"), "{range}");
+    let unsure = summary(&case(Some((4, 4, false))));
+    assert!(unsure.ends_with("; a later patch is good again, so others have a part in it"), "{unsure}");
+    let nobody = summary(&case(None));
+    assert!(nobody.ends_with("; which patch could not be found out"), "{nobody}");
+    let only = case(None).findings_of(1).remove(0);
+    assert!(only.summary.starts_with("patch 1/1 ") && !only.summary.contains(';'), "{}", only.summary);
+}
+
+#[test]
+fn a_death_is_told_with_the_fatal_report_of_no_test() {
+    let case = Case::default()
+        .base(all_pass(boot(0)))
+        .patched(
+            all_pass(boot(6))
+                .splat(splat_of(SplatKind::Bug, "free_unref_folios", None))
+                .splat(splat_of(SplatKind::Warning, "later", None))
+                .splat(splat_of(SplatKind::Oops, "dmirror_fault", Some(PRIVATE)))
+                .end(BootEnd::Panicked),
+        )
+        .blame(Symptom::Death, 3);
+    let findings = case.findings();
+    let death =
+        findings.iter().find(|finding| finding.summary.contains("while no test runs") && finding.patch.is_some());
+    assert_eq!(death.unwrap().function.as_deref(), Some("free_unref_folios"));
+}
+
+#[test]
+fn no_more_than_two_reports_prove_a_failing_test() {
+    let base = all_pass(boot(0));
+    let mut bad = boot(6).test(PRIVATE, fail());
+    for name in ["one", "two", "three"] {
+        bad = bad.splat(splat(name, Some(PRIVATE)));
+    }
+    let findings =
+        Case::default().base(base).patched(bad.test(COHERENT, Verdict::Pass).test(OTHER, Verdict::Pass)).findings();
+    assert_eq!(findings.len(), 1, "all three are told with the test: {findings:#?}");
+    let reports = findings[0].evidence.iter().filter(|evidence| evidence.source.contains("console.log:")).count();
+    assert_eq!(reports, 2);
+}
+
+#[test]
+fn every_kind_of_report_has_its_words() {
+    let table = [
+        (SplatKind::Warning, "a warning"),
+        (SplatKind::Bug, "a BUG"),
+        (SplatKind::Oops, "an oops"),
+        (SplatKind::Panic, "a panic"),
+        (SplatKind::Kasan, "a KASAN error"),
+        (SplatKind::Sanitizer, "a sanitizer error"),
+        (SplatKind::Lockdep, "a locking error (lockdep)"),
+        (SplatKind::Atomic, "sleeping in atomic context"),
+        (SplatKind::HungTask, "a hung task"),
+        (SplatKind::Lockup, "a lockup"),
+        (SplatKind::BadPage, "a bad page"),
+        (SplatKind::Leak, "a leak"),
+    ];
+    for (kind, words) in table {
+        let patched = all_pass(boot(6)).splat(splat_of(kind, "dmirror_fault", Some(PRIVATE)));
+        let findings = Case::default().base(all_pass(boot(0))).patched(patched).findings();
+        let expected = format!("makes the kernel report {words} in dmirror_fault() during");
+        assert!(findings.len() == 1 && findings[0].summary.contains(&expected), "{findings:#?}");
+        // The machine went on, so it was no panic, whatever the report.
+        assert_eq!(findings[0].kind, NewSplat);
+    }
+}
+
+#[test]
 fn a_death_between_tests_is_one_finding() {
     let case = Case::default()
         .base(all_pass(boot(0)))
@@ -348,6 +433,28 @@ fn flaky_tests_are_notices_with_their_rates_unless_the_base_is_flaky_too() {
 }
 
 #[test]
+fn a_new_test_that_fails_sometimes_is_brought_by_the_series() {
+    let other = |n| boot(n).test(OTHER, Verdict::Pass);
+    let mut case = Case::default().base(other(0));
+    for verdict in [Verdict::Pass, fail(), Verdict::Pass] {
+        case = case.patched(other(6).test(PRIVATE, verdict));
+    }
+    let findings = case.findings();
+    assert_eq!(brief(&findings), [(FlakyTest, Notice, None, Some(PRIVATE))]);
+    assert!(findings[0].summary.contains("which fails only sometimes"), "{}", findings[0].summary);
+}
+
+#[test]
+fn a_kernel_that_comes_up_only_sometimes_and_says_why_is_told_by_its_report() {
+    let oops = splat_of(SplatKind::Oops, "hmm_dmirror_init", None);
+    let case = Case::default()
+        .base(all_pass(boot(0)))
+        .patched(all_pass(boot(6)))
+        .patched(boot(6).silent().splat(oops).end(BootEnd::Panicked));
+    assert_eq!(brief(&case.findings()), [(Panic, Problem, None, None)]);
+}
+
+#[test]
 fn a_lockup_seen_once_is_a_notice() {
     let lockup = || splat_of(SplatKind::Lockup, "dmirror_fault", Some(PRIVATE));
     let once =
@@ -370,6 +477,16 @@ fn the_bases_selftests_on_the_patched_kernel() {
     let findings = dies.findings();
     assert_eq!(brief(&findings), [(Panic, Problem, None, Some(PRIVATE))]);
     assert_eq!(findings[0].evidence[0].source, "units/boot/p6-old/0/console.log:40");
+
+    // With one patch there is nobody else.
+    assert_eq!(brief(&dies.findings_of(1)), [(Panic, Problem, Some(1), Some(PRIVATE))]);
+
+    let lost = Verdict::Infra { reason: "cut".into() };
+    let unknown_before = Case::default()
+        .base(boot(0).test(PRIVATE, lost).test(COHERENT, Verdict::Pass))
+        .patched(all_pass(boot(6)))
+        .old_tests(boot(6).test(PRIVATE, fail()).test(COHERENT, Verdict::Pass));
+    assert_eq!(unknown_before.findings(), [], "the base never showed that it was good");
 
     let own_too = Case::default()
         .base(all_pass(boot(0)))

@@ -257,7 +257,7 @@ mod tests {
         let frame = Frame { tree: "t", series: &series };
         let mut own = step(2, 0.006, 0);
         // 0.6 % of 100 instructions.
-        own.functions = vec![function("dmirror_a", 0.0, 1.2), function("dmirror_b", 1.4, 0.8)];
+        own.functions = vec![function("dmirror_a", 0.2, 1.4), function("dmirror_b", 1.4, 0.8)];
         let mut other = own.clone();
         other.effect.estimate = 0.05;
         let severity = |step: MetricStep| {
@@ -265,6 +265,64 @@ mod tests {
             metric_findings(&frame, &comparisons, "")[0].severity
         };
         assert_eq!((severity(own), severity(other)), (Severity::Notice, Severity::Problem));
+    }
+
+    #[test]
+    fn the_larger_effect_of_a_metric_leads_whatever_comes_first() {
+        let series = frame_series(3);
+        let frame = Frame { tree: "t", series: &series };
+        let of = |parts: [(Part, f64); 2]| {
+            let comparisons =
+                parts.map(|(part, by)| comparison("a", part, MetricChange::Regressed, vec![step(2, by, 0)]));
+            let findings = metric_findings(&frame, &comparisons, "");
+            assert_eq!(findings.len(), 1);
+            findings[0].evidence[0].text.lines().nth(1).unwrap().to_owned()
+        };
+        assert!(of([(Part::Whole, 0.01), (Part::WithoutCopy, 0.03)]).ends_with("a (without copies)"));
+        assert!(of([(Part::WithoutCopy, 0.01), (Part::Whole, 0.03)]).ends_with("%  a"));
+        assert!(of([(Part::WithoutCopy, 0.03), (Part::Whole, 0.01)]).ends_with("a (without copies)"));
+        assert!(of([(Part::Whole, 0.02), (Part::WithoutCopy, 0.02)]).ends_with("%  a"), "the whole says more");
+    }
+
+    #[test]
+    fn the_functions_are_evidence_in_a_table() {
+        let series = frame_series(3);
+        let frame = Frame { tree: "t", series: &series };
+        let mut whole = comparison("a", Part::Whole, MetricChange::Regressed, vec![step(2, 0.02, 0)]);
+        let evidence =
+            |whole: &MetricComparison| metric_findings(&frame, std::slice::from_ref(whole), "x")[0].evidence.clone();
+        let told = evidence(&whole);
+        assert_eq!(told[1].what, "functions, instructions/page in a; inlined code counts as its caller");
+        assert_eq!(told[1].text, "       9.0      -8.0        1.0  less\n       1.0      +4.0        5.0  more");
+        whole.inlined_apart = true;
+        assert_eq!(evidence(&whole)[1].what, "functions, instructions/page in a");
+        whole.steps[0].functions.clear();
+        assert_eq!(evidence(&whole).len(), 1, "nobody counted functions");
+    }
+
+    #[test]
+    fn a_long_table_says_how_much_it_leaves_out() {
+        let series = frame_series(3);
+        let frame = Frame { tree: "t", series: &series };
+        let last = |count: usize| {
+            let one = |n: usize| {
+                comparison(&format!("m{n:02}"), Part::Whole, MetricChange::Regressed, vec![step(2, 0.02, 0)])
+            };
+            let comparisons: Vec<_> = (0..count).map(one).collect();
+            metric_findings(&frame, &comparisons, "")[0].evidence[0].text.lines().last().unwrap().to_owned()
+        };
+        assert!(last(SHOWN).ends_with(&format!("m{:02}", SHOWN - 1)));
+        assert_eq!(last(SHOWN + 2), "and 2 more");
+    }
+
+    #[test]
+    fn a_function_whose_cost_did_not_change_leads_nowhere() {
+        let series = frame_series(3);
+        let frame = Frame { tree: "t", series: &series };
+        let mut only = step(2, -0.02, 0);
+        only.functions = vec![function("more", 1.0, 5.0)];
+        let comparisons = [comparison("a", Part::Whole, MetricChange::Improved, vec![only])];
+        assert_eq!(metric_findings(&frame, &comparisons, "")[0].function, None);
     }
 
     #[test]

@@ -128,6 +128,7 @@ mod tests {
         assert_eq!(list(&[]), "");
         assert_eq!(list(&owned(&["a"])), "a");
         assert_eq!(list(&owned(&["a", "b", "c"])), "a, b and c");
+        assert_eq!(list(&owned(&["a", "b", "c", "d", "e", "f"])), "a, b, c, d, e and f");
         assert_eq!(list(&owned(&["a", "b", "c", "d", "e", "f", "g", "h"])), "a, b, c, d, e, f and 2 more");
     }
 }

@@ -301,6 +301,119 @@ fn rounds_are_tries_and_the_same_round_twice_is_not() {
 }
 
 #[test]
+fn an_end_belongs_to_the_test_that_has_begun() {
+    let end = |suite: &str, test: &str, round: u32| Message::End {
+        suite: suite.into(),
+        test: test.into(),
+        round,
+        status: Status::Code(0),
+        dropped: 0,
+        tainted: 0,
+    };
+    let output = "TAP version 13\n1..1\nok 1 a";
+    let right = Boot::new(&["a"]).begin("a").out(output).say(end("hmm", "a", 1)).say(Message::Done).judge();
+    assert_eq!(verdicts(&right), [("hmm.a", "pass")]);
+    for (suite, test, round) in [("mmh", "a", 1), ("hmm", "b", 1), ("hmm", "a", 2)] {
+        let record = Boot::new(&["a"]).begin("a").out(output).say(end(suite, test, round)).say(Message::Done).judge();
+        let name = format!("{suite}.{test}");
+        assert_eq!(infra_reason(&record, "hmm.a"), "results channel: another test ended before its end");
+        let stray = record.tests.last().unwrap();
+        assert_eq!(stray.test, name);
+        let reason = "results channel: it ended without having begun".to_owned();
+        assert_eq!(stray.verdict, Verdict::Infra { reason });
+    }
+}
+
+#[test]
+fn an_agent_that_starts_twice_is_not_believed() {
+    let again = || Message::Hello {
+        version: VERSION,
+        uname: "other".into(),
+        cmdline: String::new(),
+        mem_kib: 1,
+        cpus: 2,
+        build_id: String::new(),
+    };
+    let record = Boot::new(&["a", "b"]).pass("a").say(again()).pass("b").say(Message::Done).judge();
+    assert_eq!(verdicts(&record), [("hmm.a", "pass"), ("hmm.b", "infra")]);
+    assert_eq!(infra_reason(&record, "hmm.b"), "results channel: the agent started twice");
+    assert_eq!(record.uname, "6.12.117 #1");
+}
+
+#[test]
+fn a_machine_that_is_lost_to_its_preparation_takes_the_open_test_along() {
+    let record = Boot::new(&["a", "b"]).begin("a").fatal("module dep", "EBUSY").ends(BootEnd::Reset).judge();
+    assert_eq!(infra_reason(&record, "hmm.a"), "module dep: EBUSY");
+}
+
+#[test]
+fn a_suite_that_ran_is_not_spoilt_by_what_came_after() {
+    let mut whole = Boot::new(&[]).begin("").end("", Status::Code(0)).fatal("module dep", "EBUSY");
+    whole.readers = vec![("hmm".into(), Parser::ExitCode)];
+    assert_eq!(verdicts(&whole.judge()), [("hmm", "pass")]);
+    let single = Boot::new(&["a"]).pass("a").fatal("module dep", "EBUSY");
+    assert_eq!(verdicts(&single.judge()), [("hmm.a", "pass")]);
+}
+
+#[test]
+fn unloading_is_not_asked_of_a_machine_that_could_not_be_prepared() {
+    let boot = Boot::bare().fatal("module dep", "EBUSY").modules(&["test_hmm"]);
+    let record = boot.only(&["hmm.a", "hmm.unload-test_hmm"]).judge();
+    assert_eq!(verdicts(&record)[0], ("hmm.a", "infra"));
+    assert_eq!(verdicts(&record).len(), 1, "{record:#?}");
+}
+
+#[test]
+fn the_console_knows_of_a_later_round() {
+    let later = Boot::new(&["a"]).pass("a").console("[    3.0] orchestrator: begin hmm a round 2\n");
+    assert_eq!(verdicts(&later.clone().ends(BootEnd::Panicked).judge()), [("hmm.a", "pass"), ("hmm.a", "panic")]);
+    let same = Boot::new(&["a"]).pass("a").console("[    3.0] orchestrator: begin hmm a round 1\n");
+    assert_eq!(verdicts(&same.ends(BootEnd::Panicked).judge()), [("hmm.a", "pass")]);
+}
+
+#[test]
+fn a_file_of_results_comes_in_pieces_and_its_end_is_missed() {
+    let padding = " ".repeat(700 * 1024);
+    let good = "<testsuite><testcase name='a'/></testsuite>";
+    let judged = |pieces: &[(&str, u64)]| {
+        let mut boot = Boot::new(&[]).begin("");
+        boot.readers = vec![("hmm".into(), Parser::Junit("/tmp/r.xml".into()))];
+        for (text, dropped) in pieces {
+            boot = boot.say(Message::Result { text: (*text).into(), dropped: *dropped });
+        }
+        boot.end("", Status::Code(0)).say(Message::Done).judge().tests.remove(0).verdict
+    };
+    assert_eq!(judged(&[(&padding, 0), (good, 0), (&padding, 0)]), Verdict::Pass);
+    let too_long = |bytes: usize| Verdict::Infra {
+        reason: format!("the program exited with 0: /tmp/r.xml is {bytes} bytes too long: it printed nothing"),
+    };
+    assert_eq!(judged(&[(good, 0), ("", 7)]), too_long(7));
+    let huge = " ".repeat(40 * 1024 * 1024);
+    assert_eq!(judged(&[(&huge, 0), (&huge, 0), (&huge, 0)]), too_long(2 * huge.len()));
+}
+
+#[test]
+fn every_flag_that_comes_with_a_report_is_missed_in_a_quiet_log() {
+    for (bit, word) in [(5, "bad page"), (7, "oops"), (9, "WARN"), (14, "soft lockup")] {
+        let boot = Boot::new(&["a"]).begin("a").out("TAP version 13\n1..1\nok 1 a");
+        let record = boot.end_tainted("a", Status::Code(0), 1 << bit).say(Message::Done).judge();
+        let why = record.log_checked.unwrap_err();
+        assert!(why.contains(&format!("tainted ({word}), but its log has no report")), "{why}");
+    }
+    let other = Boot::new(&["a"]).begin("a").out("TAP version 13\n1..1\nok 1 a");
+    // An out-of-tree module.
+    let record = other.end_tainted("a", Status::Code(0), 1 << 12).say(Message::Done).judge();
+    assert_eq!(record.log_checked, Ok(()));
+}
+
+#[test]
+fn an_oops_in_a_program_that_runs_whole_is_its_own_and_its_results_stay() {
+    let boot = Boot::new(&[]).begin("").out("TAP version 13\n1..2\nok 1 x\nok 2 y");
+    let record = boot.end_tainted("", Status::Code(1), 1 << 7).ends(BootEnd::Reset).judge();
+    assert_eq!(verdicts(&record), [("hmm.x", "pass"), ("hmm.y", "pass"), ("hmm", "panic")]);
+}
+
+#[test]
 fn frames_after_the_last_one_are_not_believed() {
     let record = Boot::new(&["a"]).say(Message::Done).pass("a").judge();
     assert!(infra_reason(&record, "hmm.a").contains("after the last one"));

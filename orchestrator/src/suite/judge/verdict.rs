@@ -168,6 +168,22 @@ mod tests {
 
     const TEST: &str = "hmm.hmm_device_private.anon_read";
 
+    #[test]
+    fn reasons_are_one_line_without_control_characters() {
+        let reason = "a\u{1b}[31m red\nline";
+        for mut verdict in [
+            Verdict::Fail { reason: reason.into() },
+            Verdict::Skip { reason: reason.into() },
+            Verdict::Infra { reason: reason.into() },
+        ] {
+            tidy(&mut verdict);
+            let (Verdict::Fail { reason } | Verdict::Skip { reason } | Verdict::Infra { reason }) = verdict else {
+                unreachable!("it stays what it was")
+            };
+            assert_eq!(reason, "a [31m red line");
+        }
+    }
+
     fn judged(stdout: &str, stderr: &str, status: Status) -> Verdict {
         let mut lines: Vec<(bool, String)> = stdout.lines().map(|line| (false, line.to_owned())).collect();
         lines.extend(stderr.lines().map(|line| (true, line.to_owned())));

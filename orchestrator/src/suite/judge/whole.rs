@@ -124,6 +124,25 @@ mod tests {
     }
 
     #[test]
+    fn a_todo_is_expected_to_fail_and_may_pass() {
+        let output = "TAP version 13\n1..2\nnot ok 1 a # TODO later\nok 2 b # TODO later\n";
+        let expected = [("a".to_owned(), Verdict::Xfail), ("b".to_owned(), Verdict::Pass)];
+        assert_eq!(judged(output, Status::Code(0)), expected);
+    }
+
+    #[test]
+    fn a_program_that_never_started_or_never_ended_says_nothing() {
+        let reason = |status: Option<Status>| match parts(&[], status, None).remove(0).verdict {
+            Verdict::Infra { reason } => reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reason(Some(Status::Missing)), "it was never started");
+        assert_eq!(reason(None), "its end was never reported");
+        let died = Verdict::Crashed { crash: Crash::Reset };
+        assert_eq!(parts(&[], None, Some(died.clone())).remove(0).verdict, died);
+    }
+
+    #[test]
     fn nested_results_are_named_after_their_parents() {
         let output = "KTAP version 1\n1..2\n  KTAP version 1\n  1..2\n  ok 1 x\n  # why\n  not ok 2 y\nnot ok 1 p\n\
                       \n  KTAP version 1\n  1..1\n  ok 1 z\nnot ok 2 q # cleanup\n";

@@ -18,6 +18,13 @@ static STACK_ENTRY: LazyLock<Regex> =
     LazyLock::new(|| regex(r"^\s+(?:\[[<0-9a-f>]+\]\s+)*([A-Za-z_][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]+"));
 /// ` (&mm->mmap_lock){++++}-{3:3}, at: do_madvise+0x1/0x2`.
 static LOCK_AT: LazyLock<Regex> = LazyLock::new(|| regex(r"\}.*, at: ([A-Za-z_][\w.$]*)\+0x"));
+/// `[<ffffffff8137af20>] do_madvise+0x1/0x2`, on a line of its own: where a lock is released that nobody holds.
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^\[<[0-9a-f]+>\] ([A-Za-z_][\w.$]*)\+0x"));
+/// `workfn=do_this` (from 6.9), `last function: do_this` (before).
+static WORK: LazyLock<Regex> = LazyLock::new(|| regex(r"(?:\bworkfn=|^\s*last function: )([A-Za-z_][\w.$]*)"));
+/// `Freed in do_this+0x1/0x2 age=0 cpu=0 pid=35`: the last user of a slab object.
+static OBJECT_USER: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^(?:Freed|Allocated) in ([A-Za-z_][\w.$]*)\+0x[0-9a-f]+/"));
 static BODY: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r#"(?x)^(?:\s|$|CPU[:\#]|RIP:|RSP:|R[A-D]X:|R[SD]I:|RBP:|R\d\d:|FS:|CS:|CR\d:|DR\d:|PKRU|Code:|Call\ [Tt]race
@@ -62,6 +69,10 @@ const PLUMBING_PREFIXES: &[&str] = &[
     "lock_acquire",
     "__lock_acquire",
     "lock_release",
+    "_raw_spin_",
+    "_raw_read_",
+    "_raw_write_",
+    "do_raw_",
     "validate_chain",
     "mark_lock",
     "mark_usage",
@@ -83,12 +94,26 @@ const PLUMBING: &[&str] = &[
     "__schedule",
     "schedule",
     "schedule_timeout",
+    "schedule_timeout_idle",
+    "schedule_timeout_interruptible",
+    "schedule_timeout_killable",
+    "schedule_timeout_uninterruptible",
     "schedule_preempt_disabled",
     "io_schedule",
+    "msleep",
+    "msleep_interruptible",
+    "usleep_range_state",
+    "__cond_resched",
     "__mutex_lock",
     "mutex_lock",
     "__mutex_lock_slowpath",
+    "__mutex_lock_interruptible_slowpath",
+    "__mutex_lock_killable_slowpath",
+    "mutex_lock_interruptible",
+    "mutex_lock_killable",
     "mutex_lock_nested",
+    "mutex_unlock",
+    "__mutex_unlock_slowpath",
     "rwsem_down_read_slowpath",
     "rwsem_down_write_slowpath",
     "down_read",
@@ -97,33 +122,127 @@ const PLUMBING: &[&str] = &[
     "__down_write",
     "down_write_killable",
     "down_read_killable",
+    "up_read",
+    "up_write",
+    "native_queued_spin_lock_slowpath",
+    "queued_spin_lock_slowpath",
+    "pv_queued_spin_lock_slowpath",
+    "spin_bug",
+    "spin_dump",
     "wait_for_completion",
+    "wait_for_completion_killable",
+    "wait_for_completion_state",
+    "wait_for_completion_timeout",
     "__wait_for_common",
     "wait_for_common",
     "folio_wait_bit_common",
     "__folio_lock",
+    "__wait_rcu_gp",
+    "synchronize_rcu",
+    "synchronize_rcu_normal",
     "__might_resched",
     "__might_sleep",
     "___might_sleep",
+    "__might_fault",
     "__schedule_bug",
     "bad_page",
     "print_bad_pte",
+    "print_bad_page_map",
     "warn_alloc",
     "sysfs_warn_dup",
     "slab_err",
+    "__slab_err",
     "object_err",
     "slab_pad_check",
     "free_page_is_bad",
     "assert_fail",
+    "register_lock_class",
+    "assign_lock_key",
     "ret_from_fork",
+    "ret_from_fork_asm",
+    "kthread",
+    "worker_thread",
+    "process_one_work",
+    "process_scheduled_works",
     "__report_bad_irq",
     "debug_print_object",
     "__list_add_valid_or_report",
     "__list_del_entry_valid_or_report",
     "debug_smp_processor_id",
+    "check_preemption_disabled",
+    "preempt_count_add",
+    "preempt_count_sub",
     "__bad_area_nosemaphore",
     "page_fault_oops",
     "do_error_trap",
+];
+
+/// Functions that everybody calls. What they complain of is their caller's doing, but a fault in one of them is its own.
+const CARRIERS: &[&str] = &[
+    "__free_pages",
+    "___free_pages",
+    "free_pages",
+    "free_unref_page",
+    "free_unref_page_prepare",
+    "free_pages_prepare",
+    "__free_pages_prepare",
+    "free_frozen_pages",
+    "__free_frozen_pages",
+    "free_to_pcp",
+    "free_page_is_bad_report",
+    "free_tail_page_prepare",
+    "check_new_page_bad",
+    "check_new_pages",
+    "prep_new_page",
+    "post_alloc_hook",
+    "rmqueue",
+    "rmqueue_bulk",
+    "get_page_from_freelist",
+    "out_of_memory",
+    "oom_kill_process",
+    "dump_header",
+    "__kmalloc_large_node",
+    "sysfs_create_dir_ns",
+    "sysfs_add_file_mode_ns",
+    "kobject_add_internal",
+    "kobject_add",
+    "kobject_add_varg",
+    "kobject_init_and_add",
+    "kobject_create_and_add",
+    "kfree",
+    "kvfree",
+    "slab_free",
+    "__slab_free",
+    "free_to_partial_list",
+    "free_consistency_checks",
+    "alloc_consistency_checks",
+    "check_bytes_and_report",
+    "check_object",
+    "check_pad_bytes",
+    "check_slab",
+    "alloc_debug_processing",
+    "free_debug_processing",
+    "on_freelist",
+    "kmem_cache_free",
+    "___slab_alloc",
+    "__slab_alloc",
+    "get_from_partial_node",
+    "get_partial_node",
+];
+/// The same, by the beginning of their names.
+const CARRIER_PREFIXES: &[&str] = &[
+    "__alloc_pages",
+    "alloc_pages",
+    "__alloc_frozen_pages",
+    "alloc_frozen_pages",
+    "__folio_alloc",
+    "folio_alloc_noprof",
+    "folio_alloc_mpol",
+    "get_free_pages",
+    "get_zeroed_page",
+    "__kmalloc_",
+    "kmalloc_",
+    "kmem_cache_alloc",
 ];
 
 /// True for functions that say nothing about where the trouble is.
@@ -132,19 +251,41 @@ pub(super) fn is_plumbing(function: &str) -> bool {
     PLUMBING.contains(&function) || PLUMBING_PREFIXES.iter().any(|prefix| function.starts_with(prefix))
 }
 
+/// True for functions of which only a fault, and no complaint, says where the trouble is.
+pub(super) fn is_carrier(function: &str) -> bool {
+    let function = source_name(function);
+    CARRIERS.contains(&function) || CARRIER_PREFIXES.iter().any(|prefix| function.starts_with(prefix))
+}
+
 /// The function the program counter is in.
 pub(super) fn program_counter(message: &str) -> Option<&str> {
     capture(&PROGRAM_COUNTER, message)
 }
 
-/// The function of a stack entry that is worth a name.
+/// True for a line that says where in the kernel the processor was, be that in a function or not.
+pub(super) fn is_program_counter(message: &str) -> bool {
+    message.trim_start().starts_with("RIP: 0010:0x") || program_counter(message).is_some()
+}
+
+/// The function of a stack entry that may be worth a name.
 pub(super) fn stack_entry(message: &str) -> Option<&str> {
     capture(&STACK_ENTRY, message).filter(|function| !is_plumbing(function))
 }
 
-/// The function that takes a lock.
+/// The function that takes a lock, or that wants to release one.
 pub(super) fn lock_at(message: &str) -> Option<&str> {
-    capture(&LOCK_AT, message)
+    let found = capture(&LOCK_AT, message).or_else(|| capture(&ADDRESS, message));
+    found.filter(|function| !is_plumbing(function))
+}
+
+/// The work that a worker thread had just done when it complains.
+pub(super) fn work(message: &str) -> Option<&str> {
+    capture(&WORK, message)
+}
+
+/// Who freed the slab object that a report is about, or who allocated it.
+pub(super) fn object_user(message: &str) -> Option<&str> {
+    capture(&OBJECT_USER, message)
 }
 
 /// True for the line before the first stack entry.

@@ -16,6 +16,8 @@ pub use line::Marker;
 pub use scan::{Log, read, scan};
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! A report that is being read.
 
-use super::body::{is_body, is_plumbing, is_ruler, is_trace_start, lock_at, program_counter, stack_entry};
+use super::body::{
+    is_body, is_carrier, is_plumbing, is_program_counter, is_ruler, is_trace_start, lock_at, object_user,
+    program_counter, stack_entry, work,
+};
 use super::header::{End, Header};
 use super::line::bounded;
 use super::signature::{signature, source_name};
@@ -45,10 +48,14 @@ pub(super) struct Open {
     kept: usize,
     lines: usize,
     traced: bool,
-    /// lockdep has come to the trace of the task that is at fault.
-    last_trace: bool,
     counter: Option<String>,
+    /// A program counter was seen, of whatever function.
+    counted: bool,
     entry: Option<String>,
+    /// Where the stack shows nothing better.
+    carrier: Option<String>,
+    /// Who freed the object that the report is about; before that is known, who allocated it.
+    user: Option<String>,
     lock: Option<String>,
     /// Lines that may or may not belong to it.
     foreign: Vec<String>,
@@ -73,9 +80,11 @@ impl Open {
             kept: 0,
             lines: 0,
             traced: false,
-            last_trace: false,
             counter: None,
+            counted: false,
             entry: None,
+            carrier: None,
+            user: None,
             lock: None,
             foreign: Vec::new(),
             header,
@@ -102,7 +111,7 @@ impl Open {
     /// True when `next` is only a further line of this report: a fault is announced before it is counted.
     pub fn continues_with(&self, next: &Header) -> bool {
         let fault = match self.header.kind {
-            SplatKind::Oops | SplatKind::Bug => !self.traced && self.counter.is_none(),
+            SplatKind::Oops | SplatKind::Bug => !self.traced && !self.counted,
             SplatKind::Warning
             | SplatKind::Panic
             | SplatKind::Kasan
@@ -186,31 +195,43 @@ impl Open {
     }
 
     fn learn(&mut self, message: &str) {
-        if message.starts_with("stack backtrace:") {
-            self.last_trace = true;
-        }
         if is_trace_start(message) {
-            // lockdep prints the traces of others first.
-            self.traced = self.header.kind != SplatKind::Lockdep || self.last_trace;
+            self.traced = true;
         }
-        if self.counter.is_none() {
-            self.counter = program_counter(message).filter(|function| !is_plumbing(function)).map(str::to_owned);
+        if !self.counted && is_program_counter(message) {
+            // Those that follow are of what was interrupted.
+            self.counted = true;
+            // An assertion in a function that everybody calls speaks of its caller.
+            let fault = self.header.kind == SplatKind::Oops;
+            let names = |function: &&str| !is_plumbing(function) && (fault || !is_carrier(function));
+            self.counter = program_counter(message).filter(names).map(str::to_owned);
+        }
+        if self.header.kind == SplatKind::Bug
+            && let Some(user) = object_user(message)
+        {
+            self.user = Some(user.to_owned());
         }
         if self.lock.is_none() && self.header.kind == SplatKind::Lockdep {
             self.lock = lock_at(message).map(str::to_owned);
         }
-        if self.entry.is_none() && self.traced {
-            self.entry = stack_entry(message).map(str::to_owned);
+        if self.entry.is_none() {
+            let entry = if self.traced { stack_entry(message) } else { None };
+            if let Some(carrier) = entry.filter(|function| self.carrier.is_none() && is_carrier(function)) {
+                self.carrier = Some(carrier.to_owned());
+            }
+            let work = || if self.header.kind == SplatKind::Atomic { work(message) } else { None };
+            self.entry = entry.filter(|function| !is_carrier(function)).or_else(work).map(str::to_owned);
         }
     }
 
     /// The finished report.
     pub fn close(self) -> Splat {
         let named = self.header.function.as_deref();
+        let entry = self.entry.or(self.user).or(self.carrier);
         let from_trace = match self.header.kind {
             // The program counter is where it happened.
-            SplatKind::Warning | SplatKind::Bug | SplatKind::Oops | SplatKind::Lockup => self.counter.or(self.entry),
-            SplatKind::Lockdep => self.lock.or(self.entry),
+            SplatKind::Warning | SplatKind::Bug | SplatKind::Oops | SplatKind::Lockup => self.counter.or(entry),
+            SplatKind::Lockdep => self.lock.or(entry),
             // A program counter further down is what an interrupt found.
             SplatKind::Panic
             | SplatKind::Kasan
@@ -218,7 +239,7 @@ impl Open {
             | SplatKind::Atomic
             | SplatKind::HungTask
             | SplatKind::BadPage
-            | SplatKind::Leak => self.entry.or(self.counter),
+            | SplatKind::Leak => entry.or(self.counter),
         };
         let function = match named {
             Some(named) if !is_plumbing(named) => Some(named.to_owned()),
