@@ -165,4 +165,6 @@ fn inside(within: &str) -> String {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;

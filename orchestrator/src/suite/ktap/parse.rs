@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::line::{Line, is_version, read};
-use super::{Ktap, Problem, TestResult};
+use super::{Ktap, Plan, Problem, TestResult};
 
 /// Levels of nesting that are followed.
 const DEPTH_LIMIT: usize = 16;
@@ -92,8 +92,10 @@ impl Parser {
             self.subtest(indent, line);
             return;
         }
-        // The innermost document that the line can belong to; the outermost has no prefix, so there always is one.
-        let depth = self.levels.iter().rposition(|level| line.starts_with(&level.prefix)).unwrap_or(0);
+        if let Some(prefix) = self.bare_plan(line) {
+            self.open(&prefix, None);
+        }
+        let depth = self.depth_of(line);
         let body = &line[self.levels[depth].prefix.len().min(line.len())..];
         match read(body) {
             Line::Version(_) | Line::Other => self.levels[depth].pending.push(line.to_owned()),
@@ -126,7 +128,13 @@ impl Parser {
                 }
                 let mut nested = level.nested.take();
                 if let Some(doc) = &mut nested {
-                    let problems = std::mem::take(&mut doc.problems);
+                    let mut problems = std::mem::take(&mut doc.problems);
+                    // KUnit has no plan for a test with parameters; it says afterwards how many there were.
+                    if level.pending.iter().any(|line| kunit_total(line, &name) == Some(doc.results.len())) {
+                        problems.retain(|problem| !matches!(problem, Problem::NoPlan { within } if within.is_empty()));
+                        let count = u32::try_from(doc.results.len()).unwrap_or(u32::MAX);
+                        doc.plan.get_or_insert(Plan { count, skip: None });
+                    }
                     level.doc.problems.extend(problems.into_iter().map(|problem| placed(problem, &name)));
                     if let (true, None, Some(failed)) = (ok, directive, doc.results.iter().find(|r| r.fails())) {
                         let (parent, nested) = (name.clone(), failed.name.clone());
@@ -138,6 +146,21 @@ impl Parser {
                 level.doc.results.push(TestResult { ok, number, name, directive, detail, diagnostics, nested });
             }
         }
+    }
+
+    /// The innermost document that the line can belong to; the outermost has no prefix, so there always is one.
+    fn depth_of(&self, line: &str) -> usize {
+        self.levels.iter().rposition(|level| line.starts_with(&level.prefix)).unwrap_or(0)
+    }
+
+    /// What the lines of a program start with that prints a plan without a version line, as the first that it prints: the
+    /// kselftest runner names the program in the line before.
+    fn bare_plan(&self, line: &str) -> Option<String> {
+        let level = &self.levels[self.depth_of(line)];
+        let plan = line.get(level.prefix.len()..)?.strip_prefix("# ")?;
+        let before = level.pending.last()?.strip_prefix(&level.prefix)?;
+        let bare = before.starts_with("# selftests: ") && matches!(read(plan), Line::Plan(_));
+        bare.then(|| format!("{}# ", level.prefix))
     }
 
     fn version(&mut self, prefix: &str, version: &str) {
@@ -215,6 +238,12 @@ fn subtest_indent(line: &str) -> Option<&str> {
     let rest = line.trim_start_matches([' ', '\t']);
     let indent = &line[..line.len() - rest.len()];
     (!indent.is_empty() && rest.starts_with("# Subtest:")).then_some(indent)
+}
+
+/// The total in `    # name: pass:2 fail:0 skip:2 total:4`.
+fn kunit_total(line: &str, name: &str) -> Option<usize> {
+    let counts = line.trim_start().strip_prefix("# ")?.strip_prefix(name)?.strip_prefix(": pass:")?;
+    counts.rsplit_once(" total:")?.1.trim_end().parse().ok()
 }
 
 /// Says in a nested problem which test it is in.

@@ -117,6 +117,33 @@ fn nested_by_the_kselftest_runner() {
 }
 
 #[test]
+fn a_program_without_a_version_line_is_read_where_the_runner_names_it() {
+    let doc = read(
+        "TAP version 13\n1..2\n# selftests: timens: timens\n# 1..2\n# ok 1 a\n# ok 2 # SKIP no\nok 1 selftests: timens: timens\n\
+                    # selftests: timens: words\n# retries:\n# 1..2\nok 2 selftests: timens: words\n",
+    );
+    assert_eq!(doc.problems, []);
+    assert_eq!(doc.results[0].nested.as_ref().map(|nested| nested.results.len()), Some(2));
+    assert_eq!(doc.results[1].nested, None, "only the first line of a program is its plan");
+    let cut = problems("TAP version 13\n1..1\n# selftests: a: b\n# 1..2\n# ok 1 a\nok 1 selftests: a: b\n");
+    assert_eq!(cut, ["1 of 2 planned results in \"selftests: a: b\""]);
+}
+
+#[test]
+fn a_kunit_test_with_parameters_counts_them_afterwards() {
+    let with = |total: &str| {
+        problems(&format!(
+            "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..1\n        KTAP version 1\n        # Subtest: p\n\
+             \x20       ok 1 a\n        ok 2 b\n{total}    ok 1 p\nok 1 s\n"
+        ))
+    };
+    assert_eq!(with("    # p: pass:2 fail:0 skip:0 total:2\n"), Vec::<String>::new());
+    for wrong in ["", "    # p: pass:3 fail:0 skip:0 total:3\n", "    # q: pass:2 fail:0 skip:0 total:2\n"] {
+        assert_eq!(with(wrong), ["no plan in \"s.p\""], "{wrong}");
+    }
+}
+
+#[test]
 fn incomplete_or_ambiguous_results_are_problems() {
     let table: [(&str, &[&str]); 16] = [
         ("", &["no KTAP version line in 0 lines of output"]),
