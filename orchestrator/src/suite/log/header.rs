@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn first_lines_of_reports() {
         use SplatKind::*;
-        let table: [(&str, SplatKind, Option<&str>, Option<&str>); 55] = [
+        let table: [(&str, SplatKind, Option<&str>, Option<&str>); 56] = [
             (
                 "WARNING: CPU: 1 PID: 99 at mm/hmm.c:612 hmm_range_fault+0x12/0x34",
                 Warning,
@@ -287,6 +287,7 @@ mod tests {
             ("BUG kmalloc-64 (Not tainted): Poison overwritten", Bug, None, None),
             ("Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b", Panic, None, None),
             ("sysfs: cannot create duplicate filename '/devices/virtual/hmm'", Warning, None, None),
+            ("irq 9: nobody cared (try booting with the \"irqpoll\" option)", Warning, None, None),
         ];
         for (message, kind, function, file) in table {
             let expected = Some((kind, function.map(str::to_owned), file.map(str::to_owned)));
@@ -307,6 +308,9 @@ mod tests {
             "kmemleak: Kernel memory leak detector initialized (mem pool available: 15864)",
             "test_hmm: HMM test module loaded. This is only for testing HMM.",
             "Oops happens",
+            "irq 9: somebody cared",
+            "nobody: irq 9: nobody cared",
+            "INFO: task hmm-tests:99 is fine.",
             "debug: WARNING: not at the start",
         ] {
             assert_eq!(header(message), None, "{message}");

@@ -262,3 +262,124 @@ impl Open {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::header;
+    use super::super::read;
+    use super::*;
+
+    fn open(message: &str) -> Open {
+        Open::new(header(message).unwrap(), message, 1, 1, None, &[])
+    }
+
+    #[test]
+    fn what_only_goes_on_with_a_report() {
+        let null = "BUG: kernel NULL pointer dereference, address: 0";
+        let oops = "Oops: Oops: 0000 [#1] SMP";
+        let task = "INFO: task hmm-tests:99 blocked for more than 30 seconds.";
+        let leaks = "kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)";
+        let leak = "unreferenced object 0xffff888003a1c000 (size 64):";
+        let warning = "WARNING: CPU: 1 PID: 99 at mm/hmm.c:612 hmm_range_fault+0x12/0x34";
+        let bug = "kernel BUG at mm/hmm.c:12!";
+        let table = [
+            (null, oops, true),
+            (bug, oops, true),
+            (task, task, true),
+            (leaks, leak, true),
+            (warning, oops, false),
+            (null, bug, false),
+            (null, task, false),
+            (task, oops, false),
+            (task, leak, false),
+            (leaks, task, false),
+            (leaks, oops, false),
+        ];
+        for (first, next, goes_on) in table {
+            let next_header = header(next).unwrap();
+            assert_eq!(open(first).continues_with(&next_header), goes_on, "{first}, then {next}");
+        }
+        // After its trace, or after the place where it happened, another is another.
+        for (first, line) in [(null, "Call Trace:"), (null, "RIP: 0010:f+0x1/0x2"), (task, "Call Trace:")] {
+            let mut report = open(first);
+            report.feed(line, 2);
+            let next = header(if first == task { task } else { oops }).unwrap();
+            assert!(!report.continues_with(&next), "{first}, {line}");
+        }
+    }
+
+    #[test]
+    fn a_marker_ends_only_what_has_no_end_of_its_own() {
+        let ends = |message: &str| open(message).ends_at_marker();
+        assert!(ends("INFO: task hmm-tests:99 blocked for more than 30 seconds."));
+        assert!(ends("BUG: Bad rss-counter state mm:0 type:MM_ANONPAGES val:1"));
+        assert!(ends("unreferenced object 0xffff888003a1c000 (size 64):"));
+        assert!(!ends("WARNING: CPU: 1 PID: 99 at mm/hmm.c:612 hmm_range_fault+0x12/0x34"));
+        assert!(!ends("BUG: KASAN: use-after-free in f+0x1/0x2"));
+        assert!(!ends("Kernel panic - not syncing: no"));
+    }
+
+    #[test]
+    fn so_much_text_is_kept() {
+        let text = |lines: usize, bytes: usize| {
+            let mut report = open("BUG: KASAN: use-after-free in f+0x1/0x2");
+            for line in 0..lines {
+                report.feed(&"x".repeat(bytes), line + 2);
+            }
+            report.close().text
+        };
+        assert_eq!(text(TEXT_LINES - 1, 1).lines().count(), TEXT_LINES);
+        let cut = text(TEXT_LINES + 1, 1);
+        assert_eq!(cut.lines().count(), TEXT_LINES + 1);
+        assert!(cut.ends_with("[2 more lines]\n"));
+        let long = text(20, 1000);
+        assert!(long.len() < TEXT_BYTES + 40 && long.ends_with("[4 more lines]\n"), "{}", long.len());
+        assert_eq!(TEXT_BYTES, 16_384, "a report is what people read");
+    }
+
+    #[test]
+    fn lines_of_others_in_a_trace_are_part_of_it_when_it_goes_on() {
+        let report = |foreign: usize, goes_on: bool| {
+            let tail = if goes_on { " second+0x1/0x2\n" } else { "" };
+            let console = format!(
+                "BUG: sleeping function called from invalid context at mm/a.c:1\nCall Trace:\n first+0x1/0x2\n{}{tail}",
+                "driver: hello\n".repeat(foreign)
+            );
+            read(console.trim_end()).splats.remove(0).text
+        };
+        assert!(report(FOREIGN_LIMIT, true).contains("second"));
+        assert!(report(FOREIGN_LIMIT, true).contains("driver: hello"));
+        assert!(!report(FOREIGN_LIMIT + 1, true).contains("second"));
+        assert!(!report(FOREIGN_LIMIT, false).contains("driver: hello"));
+    }
+
+    #[test]
+    fn a_trace_that_does_not_come_is_not_waited_for() {
+        let text = |first: &str, lines: usize| {
+            let body = (1..=lines).map(|n| format!("words {n}\n")).collect::<String>();
+            read(&format!("{first}\n{body}")).splats.remove(0).text.lines().count()
+        };
+        let atomic = "BUG: sleeping function called from invalid context at mm/a.c:1";
+        assert_eq!(text(atomic, BEFORE_TRACE), BEFORE_TRACE + 1);
+        assert_eq!(text(atomic, BEFORE_TRACE + 20), BEFORE_TRACE + 1);
+        // lockdep explains itself at length; what is kept of it is bounded otherwise.
+        let lockdep = text("WARNING: possible circular locking dependency detected", BEFORE_TRACE_LOCKDEP + 20);
+        assert_eq!(lockdep, TEXT_LINES + 1);
+    }
+
+    #[test]
+    fn an_indented_report_ends_with_its_indentation() {
+        let console =
+            "unreferenced object 0xffff888003a1c000 (size 64):\n  comm \"x\"\n\tbacktrace:\nnext\n  not this\n";
+        assert_eq!(read(console).splats.remove(0).text.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_function_that_is_everywhere_gives_way_to_its_caller() {
+        let kasan =
+            "BUG: KASAN: use-after-free in kasan_check_range+0x1/0x2\nCall Trace:\n kasan_report+0x1/0x2\n f+0x1/0x2\n";
+        assert_eq!(read(kasan).splats.remove(0).function.as_deref(), Some("f"));
+        let alone = "BUG: KASAN: use-after-free in kasan_check_range+0x1/0x2\n";
+        assert_eq!(read(alone).splats.remove(0).function.as_deref(), Some("kasan_check_range"));
+    }
+}

@@ -199,3 +199,104 @@ fn follows(message: &str, kind: SplatKind) -> bool {
         || (kind == SplatKind::Lockup
             && ["softlockup", "Hard LOCKUP", "RCU Stall", "hung tasks"].iter().any(|text| words.contains(text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_follows_from_what_it_speaks_of() {
+        use SplatKind::*;
+        let all = [Warning, Bug, Oops, Panic, Kasan, Sanitizer, Lockdep, Atomic, HungTask, Lockup, BadPage, Leak];
+        let table: [(&str, &[SplatKind]); 13] = [
+            ("Fatal exception", &[Bug, Oops]),
+            ("Fatal exception in interrupt", &[Bug, Oops]),
+            ("Aiee, killing interrupt handler!", &[Bug, Oops]),
+            ("Attempted to kill init! exitcode=0x00000009", &[Bug, Oops]),
+            ("BUG!", &[Bug, Oops]),
+            ("kasan.fault=panic set ...", &[Warning, Kasan, Sanitizer]),
+            ("hung_task: blocked tasks", &[HungTask]),
+            ("softlockup: hung tasks", &[Lockup]),
+            ("Hard LOCKUP", &[Lockup]),
+            ("RCU Stall", &[Lockup]),
+            ("kernel: panic_on_warn set ...", &all),
+            ("dmirror: the device is gone", &[]),
+            ("VFS: Unable to mount root fs on unknown-block(0,0)", &[]),
+        ];
+        for (words, kinds) in table {
+            let message = format!("Kernel panic - not syncing: {words}");
+            for kind in all {
+                assert_eq!(follows(&message, kind), kinds.contains(&kind), "{words} after {kind:?}");
+            }
+            assert!(!follows(words, Oops), "it is no panic without its first words");
+        }
+    }
+
+    fn rss(number: usize) -> String {
+        format!("BUG: Bad rss-counter state mm:0 type:kind{}x val:1\n", "a".repeat(number))
+    }
+
+    #[test]
+    fn so_many_reports_are_kept_of_one_signature_and_of_a_boot() {
+        let same = read(&rss(1).repeat(SAME_LIMIT));
+        assert_eq!((same.splats.len(), same.dropped), (SAME_LIMIT, 0));
+        let more = read(&rss(1).repeat(SAME_LIMIT + 3));
+        assert_eq!((more.splats.len(), more.dropped), (SAME_LIMIT, 3));
+        let distinct = |count: usize| (0..count).map(rss).collect::<String>();
+        let full = read(&distinct(SPLAT_LIMIT));
+        assert_eq!((full.splats.len(), full.dropped), (SPLAT_LIMIT, 0));
+        let beyond = read(&distinct(SPLAT_LIMIT + 2));
+        assert_eq!((beyond.splats.len(), beyond.dropped), (SPLAT_LIMIT, 2));
+    }
+
+    #[test]
+    fn so_many_deaths_are_kept_after_a_flood() {
+        let flood: String = (0..SPLAT_LIMIT).map(rss).collect();
+        let deaths = |count: usize| -> String {
+            let death = |n: usize| {
+                format!("kernel BUG at mm/{}.c:1!\nRIP: 0010:f+0x1/0x2\n---[ end trace 0 ]---\n", "a".repeat(n + 1))
+            };
+            (0..count).map(death).collect()
+        };
+        let all = read(&format!("{flood}{}", deaths(FATAL_LIMIT)));
+        assert_eq!((all.splats.len(), all.dropped), (SPLAT_LIMIT + FATAL_LIMIT, 0));
+        let more = read(&format!("{flood}{}", deaths(FATAL_LIMIT + 2)));
+        assert_eq!((more.splats.len(), more.dropped), (SPLAT_LIMIT + FATAL_LIMIT, 2));
+        // Warnings do not use up the room of the deaths.
+        let warned = read(&format!("{flood}{}{}", rss(SPLAT_LIMIT).repeat(40), deaths(FATAL_LIMIT)));
+        assert_eq!((warned.splats.len(), warned.dropped), (SPLAT_LIMIT + FATAL_LIMIT, 40));
+    }
+
+    #[test]
+    fn beyond_so_many_only_deaths_are_read() {
+        let console = format!("{}{}kernel BUG at mm/a.c:1!\n", rss(1).repeat(READ_LIMIT), rss(2));
+        let log = read(&console);
+        assert_eq!((log.splats.len(), log.dropped), (SAME_LIMIT + 1, READ_LIMIT - SAME_LIMIT + 1));
+        assert_eq!(log.splats.last().unwrap().kind, SplatKind::Bug);
+        let read_still = read(&format!("{}{}", rss(1).repeat(READ_LIMIT - 1), rss(2)));
+        assert_eq!(read_still.splats.len(), SAME_LIMIT + 1);
+    }
+
+    #[test]
+    fn a_ruler_belongs_to_a_report_that_comes_soon() {
+        let after = |lines: usize| {
+            let console = format!("{}\n{}BUG: KASAN: x in f+0x1/0x2\n", "=".repeat(40), "something\n".repeat(lines));
+            read(&console).splats[0].line
+        };
+        assert_eq!(after(0), 1);
+        assert_eq!(after(BEFORE_LIMIT - 1), 1);
+        assert_eq!(after(BEFORE_LIMIT), BEFORE_LIMIT + 2);
+    }
+
+    #[test]
+    fn a_panic_far_behind_an_oops_is_its_own() {
+        let reports = |lines: usize| {
+            let console = format!(
+                "BUG: kernel NULL pointer dereference, address: 0\n---[ end trace 0 ]---\n{}Kernel panic - not syncing: Fatal exception\n",
+                "quiet\n".repeat(lines)
+            );
+            read(&console).splats.len()
+        };
+        assert_eq!((reports(0), reports(PANIC_DISTANCE - 1), reports(PANIC_DISTANCE)), (1, 1, 2));
+    }
+}
