@@ -50,3 +50,28 @@ pub(super) fn is_bad(verdict: &Verdict) -> bool {
         Verdict::Pass | Verdict::Skip { .. } | Verdict::Xfail | Verdict::Infra { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::testing::{boot, fail};
+
+    #[test]
+    fn a_screen_is_quoted_whole() {
+        let text = |lines: usize| evidence("x", String::new(), &"line\n".repeat(lines)).text;
+        assert_eq!(text(LINES).lines().count(), LINES);
+        assert!(!text(LINES).contains("more lines"));
+        assert!(text(LINES + 1).ends_with("[1 more lines]"));
+    }
+
+    #[test]
+    fn the_output_is_that_of_the_try_that_was_bad() {
+        let mut record = boot(6).test("hmm.a", Verdict::Pass).test("hmm.a", fail()).test("hmm.b", fail()).done();
+        for (test, output) in record.tests.iter_mut().zip(["good", "bad", "other"]) {
+            test.output = output.into();
+        }
+        let seen = Seen { record, unit: "u".into(), tail: String::new() };
+        assert_eq!(output(&seen, "hmm.a").unwrap().text, "bad");
+        assert_eq!(output(&seen, "hmm.c"), None);
+    }
+}
