@@ -13,7 +13,7 @@ thread_local! {
     /// A project folder of this thread.
     static FOLDER: tempfile::TempDir = {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for name in ["series", "kconfigs", "lab/suites", "results"] {
+        for name in ["series/v6/linux-6.12", "kconfigs", "lab/suites", "results"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder in it");
         }
         folder
@@ -36,10 +36,11 @@ pub(super) fn good(data: &[u8]) -> Option<&'static str> {
         // Some files speak of trees and series; they have these.
         let write = |file: &Utf8PathBuf, text: &[u8]| std::fs::write(file, text).expect("a file in it");
         write(&home.series_dir().join("trees.yaml"), b"trees: {linux-6.12: {sources: [{git: {path: /x, ref: main}}]}}");
-        let file = root.join(kind.files.replace("<name>", "x"));
+        let name = name_in(text);
+        let file = root.join(kind.files.replace("<name>", name));
         write(&file, text);
         let good = match kind.name {
-            "series" => said(series::Manifest::load(&home, "x")),
+            "series" => said(series::Manifest::load(&home, name)),
             "trees" => said(tree::catalogue(&home)),
             "sources" => said(intake::sources(&home)),
             "nightly" => said(nightly::read_file(&home)),
@@ -47,10 +48,10 @@ pub(super) fn good(data: &[u8]) -> Option<&'static str> {
             "lists" => said(post::lists::load(&home, Some(&file))),
             "places" => said(post::places::load(&home)),
             "matrix" => said(build::matrix(&home)),
-            "machine" => machine(lab::machine(root, "x")),
+            "machine" => machine(lab::machine(root, name)),
             "authors" => said(moderation::Authors::load(&home)),
             "engines" => said(engine::engines(&home)),
-            "suite" => machine(lab::suite(root, "x")),
+            "suite" => machine(lab::suite(root, name)),
             other => panic!("no loader is known for the files of kind {other}"),
         };
         std::fs::remove_file(&file).expect("it was written");
@@ -58,6 +59,18 @@ pub(super) fn good(data: &[u8]) -> Option<&'static str> {
         assert!(!good || std::str::from_utf8(text).is_ok());
         good.then_some(kind.name)
     })
+}
+
+/// The file's own name for what it describes, where it has to be that of the file; `x` when it has none, or none of a file.
+fn name_in(text: &[u8]) -> &str {
+    fn name(line: &[u8]) -> Option<&str> {
+        std::str::from_utf8(line.strip_prefix(b"name: ")?).ok()
+    }
+    let plain = |name: &&str| {
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        (1..=40).contains(&name.len()) && name.chars().all(word)
+    };
+    text.split(|byte| *byte == b'\n').find_map(name).filter(plain).unwrap_or("x")
 }
 
 /// True when a file was good.

@@ -75,7 +75,7 @@ fn good_files_and_records_are_among_the_inputs() {
     let of = |name: &str| corpus(&target(name)).unwrap().into_iter().map(|(_, input)| input);
     let files: BTreeSet<&str> = of("config").filter_map(|input| super::config::good(&input)).collect();
     // The others name files of a whole project.
-    let wanted = ["authors", "engines", "lists", "places", "sources", "trees"];
+    let wanted = ["authors", "engines", "lists", "machine", "places", "sources", "suite", "trees"];
     assert!(wanted.iter().all(|kind| files.contains(kind)), "{files:?}");
     let records: BTreeSet<&str> =
         of("records").flat_map(|input| super::records::kinds(&String::from_utf8_lossy(&input))).collect();
