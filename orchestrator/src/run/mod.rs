@@ -37,6 +37,8 @@ mod plan;
 mod posted_stock;
 pub mod previous;
 mod recorder;
+#[cfg(test)]
+mod sim_tests;
 mod stop;
 mod summary;
 #[cfg(test)]
