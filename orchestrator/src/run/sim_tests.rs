@@ -1,5 +1,5 @@
 //! The local engine's order of work on virtual time: the real stages, boards, examinations and measurements of a tree;
-//! only make and QEMU are [`Simulated`]. Units take days, so that waiting for a lock (fractions of a second) is nothing.
+//! only make and QEMU are [`Simulated`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -32,17 +32,18 @@ use crate::words::{
     Kconfig, Kind, MetricSamples, RevisionCommit, Sample, Tree, TreeBase, Verdict,
 };
 
-const DAY: Duration = Duration::from_secs(86_400);
+/// What everything takes some times: long against the fractions of a second after which a lock is asked for again.
+const TURN: Duration = Duration::from_secs(600);
 /// What waiting for locks may take in all.
-const MOMENT: Duration = Duration::from_secs(86_400 - 1);
+const MOMENT: Duration = Duration::from_secs(3600);
 /// Longer than all units of a case one after the other.
-const FOR_EVER: Duration = Duration::from_secs(86_400 * 1_000_000);
+const FOR_EVER: Duration = Duration::from_secs(600 * 100_000);
 
 /// What a build of one source with one configuration comes to.
 #[derive(Debug, Clone)]
 struct BuildFate {
     outcome: u8,
-    days: u32,
+    turns: u32,
     image: usize,
     selftests: usize,
 }
@@ -54,7 +55,7 @@ struct KernelFate {
     test: u8,
     /// Test `b` panics.
     crashes: bool,
-    days: u32,
+    turns: u32,
     /// So many attempts end in trouble of ours first.
     trouble: u32,
 }
@@ -79,7 +80,7 @@ struct Case {
     guests: usize,
     places: usize,
     measures: bool,
-    /// Day on which the run is stopped, to be resumed.
+    /// Turn in which the run is stopped, to be resumed.
     stop: Option<u32>,
 }
 
@@ -91,11 +92,11 @@ prop_compose! {
     fn build_fate()(
         // Most builds are good.
         outcome in prop::sample::select(vec![0_u8, 0, 0, 0, 0, 0, 1, 2, 3]),
-        days in 1_u32..6,
+        turns in 1_u32..6,
         image in 0..IMAGES,
         selftests in 0_usize..2,
     ) -> BuildFate {
-        BuildFate { outcome, days, image, selftests }
+        BuildFate { outcome, turns, image, selftests }
     }
 }
 
@@ -103,10 +104,10 @@ prop_compose! {
     fn kernel_fate()(
         test in prop::sample::select(vec![0_u8, 0, 1, 2]),
         crashes in prop::sample::select(vec![false, false, false, true]),
-        days in 1_u32..4,
+        turns in 1_u32..4,
         trouble in prop::sample::select(vec![0_u32, 0, 0, 1, 2, 3, 5]),
     ) -> KernelFate {
-        KernelFate { test, crashes, days, trouble }
+        KernelFate { test, crashes, turns, trouble }
     }
 }
 
@@ -174,15 +175,15 @@ impl Simulated {
             seen.expect(at_once <= places, || format!("{at_once} builds at once in {places} places"));
             seen.most_builds = seen.most_builds.max(at_once);
         }
-        let ended = wait(fate.days, at).await;
+        let ended = wait(fate.turns, at).await;
         let mut seen = self.seen.lock().unwrap();
         seen.building.remove(&job.key);
         let unbuilt = |outcome| BuildRecord::unbuilt(job.revision.revision, &job.kconfig, outcome);
         if !ended {
             return unbuilt(BuildOutcome::Infra { reason: "stopped".into() });
         }
-        seen.work += DAY * fate.days;
-        seen.build_work += DAY * fate.days;
+        seen.work += TURN * fate.turns;
+        seen.build_work += TURN * fate.turns;
         seen.last_build = Some(Instant::now());
         let outcome = match fate.outcome {
             1 => BuildOutcome::Failed { reason: "error".into() },
@@ -238,7 +239,7 @@ impl Simulated {
             let trouble = *attempts <= fate.trouble;
             (fate, image, trouble)
         };
-        let ended = wait(fate.days, at).await;
+        let ended = wait(fate.turns, at).await;
         let mut seen = self.seen.lock().unwrap();
         seen.booting.remove(&job.key);
         fs_err::create_dir_all(dir).unwrap();
@@ -255,7 +256,7 @@ impl Simulated {
         if !ended {
             return BootRecord { end: BootEnd::Infra { reason: "stopped".into() }, uname: String::new(), ..nothing };
         }
-        seen.work += DAY * fate.days;
+        seen.work += TURN * fate.turns;
         if trouble {
             return BootRecord { end: BootEnd::Infra { reason: "no memory".into() }, ..nothing };
         }
@@ -300,11 +301,11 @@ fn ran(job: &BootJob, fate: &KernelFate, image: usize, bad: bool, nothing: BootR
 }
 
 /// Whether the time went by before the run was stopped.
-async fn wait(days: u32, at: &Surroundings) -> bool {
+async fn wait(turns: u32, at: &Surroundings) -> bool {
     tokio::select! {
         biased;
         () = at.cancel.cancelled() => false,
-        () = tokio::time::sleep(DAY * days) => true,
+        () = tokio::time::sleep(TURN * turns) => true,
     }
 }
 
@@ -406,7 +407,7 @@ impl House {
         }
     }
 
-    /// Runs, or goes on, until all is done or day `stop` has come. Gives what came of it and all events.
+    /// Runs, or goes on, until all is done or turn `stop` has come. Gives what came of it and all events.
     async fn run(&self, stop: Option<u32>) -> (TreeResult, Vec<Event>) {
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = events.clone();
@@ -437,8 +438,8 @@ impl House {
         let work = test_tree(&context, self.prepared(), &self.kconfigs, &self.placements, &host, &plan, &past);
         let clock = async {
             match stop {
-                Some(days) => {
-                    tokio::time::sleep(DAY * days).await;
+                Some(turns) => {
+                    tokio::time::sleep(TURN * turns).await;
                     cancel.cancel();
                 }
                 None => std::future::pending().await,
@@ -540,18 +541,18 @@ fn virtual_time(work: impl Future<Output = ()>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn every_unit_that_can_be_done_is_done_once_in_order_and_within_the_limits(case in case()) {
         virtual_time(async move {
             let house = House::new(case.clone());
-            if let Some(days) = case.stop {
+            if let Some(turns) = case.stop {
                 let begun = Instant::now();
-                let (_, events) = house.run(Some(days)).await;
+                let (_, events) = house.run(Some(turns)).await;
                 check_units(&events);
                 let took = begun.elapsed();
-                assert!(took <= DAY * days + MOMENT, "stopped on day {days}, it went on for {took:?}");
+                assert!(took <= TURN * turns + MOMENT, "stopped in turn {turns}, it went on for {took:?}");
             }
             // What was stopped goes on: `seen` knows what was there before.
             let before = {
