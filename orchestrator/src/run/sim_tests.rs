@@ -141,7 +141,9 @@ struct Seen {
     /// Time of all units one after the other, and of the builds alone.
     work: Duration,
     build_work: Duration,
-    last_build: Option<Instant>,
+    /// When each build was there, by key.
+    built_at: BTreeMap<String, Instant>,
+    first_boot: Option<Instant>,
     most_builds: usize,
     wrong: Vec<String>,
 }
@@ -184,7 +186,7 @@ impl Simulated {
         }
         seen.work += TURN * fate.turns;
         seen.build_work += TURN * fate.turns;
-        seen.last_build = Some(Instant::now());
+        seen.built_at.insert(job.key.clone(), Instant::now());
         let outcome = match fate.outcome {
             1 => BuildOutcome::Failed { reason: "error".into() },
             2 => BuildOutcome::SelftestsFailed { reason: "error".into() },
@@ -234,6 +236,7 @@ impl Simulated {
             seen.expect((1..=3).contains(&attempt), || format!("attempt {attempt} of {unit}"));
             let image = seen.built.get(&key_of(&job.image)).map_or(0, |fate| fate.image);
             let fate = self.case.kernels[image].clone();
+            seen.first_boot.get_or_insert_with(Instant::now);
             let attempts = seen.attempts.entry(job.key.clone()).or_default();
             *attempts += 1;
             let trouble = *attempts <= fate.trouble;
@@ -535,6 +538,22 @@ fn check_boots(house: &House, result: &TreeResult) {
     }
 }
 
+/// The first boot waits for nothing but a base and a build that differs from it.
+fn check_first_boot(house: &House, result: &TreeResult, seen: &Seen) {
+    let configs = house.case.configs.len();
+    let column = |which: usize| result.builds.iter().skip(which).step_by(configs).map(|made| &made.record);
+    let ready = (0..configs).filter(|which| house.case.configs[*which].boots).filter_map(|which| {
+        let base = column(which).next().filter(|base| bootable(base))?;
+        let other = column(which).filter(|build| bootable(build) && !same_artefacts(base, build));
+        let first = other.map(|build| seen.built_at[&build.key]).min()?;
+        Some(first.max(seen.built_at[&base.key]))
+    });
+    if let Some(ready) = ready.min() {
+        let waited = seen.first_boot.map(|first| first - ready);
+        assert!(waited.is_some_and(|waited| waited <= MOMENT), "the first boot waited {waited:?}");
+    }
+}
+
 fn virtual_time(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(work);
@@ -571,11 +590,14 @@ proptest! {
             // Something is always at work, and no build ever waits for a boot.
             let (work, build_work) = (seen.work - before.0, seen.build_work - before.1);
             assert!(took <= work + MOMENT, "{took:?} for {work:?} of work");
-            if let Some(last) = seen.last_build.filter(|last| *last >= begun) {
+            if let Some(last) = seen.built_at.values().copied().max().filter(|last| *last >= begun) {
                 let built = last - begun;
                 assert!(built <= build_work + MOMENT, "{built:?} for {build_work:?} of builds");
             }
             // All of it once more: nothing but trouble is tried again.
+            if case.stop.is_none() {
+                check_first_boot(&house, &result, &seen);
+            }
             let before = seen.attempts.clone();
             drop(seen);
             house.run(None).await;
