@@ -9,14 +9,14 @@ use tracing::Instrument;
 
 use super::board::Board;
 use super::booter::{Booted, Booter};
-use super::builds::{BuildStage, HostTools, Made, host_tools};
+use super::builds::{BuildStage, Made, host_tools};
 use super::context::Own;
 use super::examine::{Examined, examine};
 use super::flake_past::FlakePast;
 use super::forecast::{measured_boots, plain_boots};
 use super::gaps::Unplaced;
 use super::history::History;
-use super::host_accel::HostAccel;
+use super::host_accel::Host;
 use super::measure::{Measurement, metric_names};
 use super::metric_past::MetricPast;
 use super::placement::{Placement, Placements, place};
@@ -286,14 +286,6 @@ fn write_reports(folder: &RunFolder, report: &Report) -> std::io::Result<()> {
     folder.write("report.html", report::html(report).as_bytes())?;
     // Last: whoever sees report.json finds the others, too.
     folder.write("report.json", report.to_json().as_bytes())
-}
-
-/// What is found out about this host once for all trees.
-pub(super) struct Host {
-    /// The tools for each kconfig.
-    pub tools: HostTools,
-    /// How guests are run.
-    pub accel: Arc<HostAccel>,
 }
 
 /// Builds and boots on one tree.

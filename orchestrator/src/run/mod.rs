@@ -39,6 +39,8 @@ pub mod previous;
 mod recorder;
 #[cfg(test)]
 mod sim_tests;
+#[cfg(test)]
+mod simulated;
 mod stop;
 mod summary;
 #[cfg(test)]
