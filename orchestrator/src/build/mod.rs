@@ -31,7 +31,7 @@ mod sources;
 mod state;
 mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod toolchain;
 mod trouble;
 mod work;

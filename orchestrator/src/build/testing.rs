@@ -1,8 +1,10 @@
 //! Requests and diagnostics for the tests of this room.
 
-use super::{BuildOptions, BuildRequest};
+use camino::Utf8Path;
+
+use super::{BuildOptions, BuildRequest, store};
 use crate::words::testing::kconfig;
-use crate::words::{Kind, Revision, RevisionCommit, Suite, SuiteStyle};
+use crate::words::{BuildRecord, Kind, Revision, RevisionCommit, Suite, SuiteStyle};
 
 /// A request of kind boot with one fragment and one suite.
 pub(super) fn request() -> BuildRequest {
@@ -56,4 +58,15 @@ pub(super) fn folder() -> (tempfile::TempDir, camino::Utf8PathBuf) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = camino::Utf8PathBuf::from_path_buf(dir.path().to_owned()).expect("a UTF-8 path");
     (dir, path)
+}
+
+/// Leaves a result in a cache as a build does, with these files.
+pub(crate) fn keep(cache: &Utf8Path, record: &BuildRecord, files: &[&str]) {
+    let staging = cache.join("builds").join(format!(".making-{}", record.key));
+    for file in files {
+        let path = staging.join(file);
+        fs_err::create_dir_all(path.parent().expect("it is below the folder")).expect("the cache can be written");
+        fs_err::write(path, file).expect("the cache can be written");
+    }
+    store::publish(cache, &staging, record, false).expect("the cache can be written");
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use camino::Utf8Path;
 
 use super::constraint::constraint;
+use super::hands::OwnHands;
 use super::{
-    BootJob, BuildJob, Caller, Carrier, Demand, Done, EnginesFile, Job, LOCAL, Login, LoginFile, LoginStart, Programs,
-    Shared, Slot, Slurm, SlurmFile, Start, Stopped, Surroundings, Work,
+    BootJob, BuildJob, Caller, Carrier, Demand, Done, EnginesFile, Hands, Job, LOCAL, Login, LoginFile, LoginStart,
+    Programs, Shared, Slot, Slurm, SlurmFile, Start, Stopped, Surroundings, Work,
 };
 use crate::words::{BootRecord, BuildOutcome, BuildRecord, Hardware, Machine, Reserve};
 
@@ -16,12 +17,19 @@ pub struct Engine {
     /// For everything, or only for boxes that are licences.
     slurm: Option<(String, Slurm)>,
     everything: bool,
+    /// For what is done in this process.
+    hands: Arc<dyn Hands>,
 }
 
 impl Engine {
     /// Everything in this process.
     pub fn local() -> Engine {
-        Engine { slurm: None, everything: false }
+        Engine::by(Arc::new(OwnHands))
+    }
+
+    /// Everything in this process, by these hands.
+    pub fn by(hands: Arc<dyn Hands>) -> Engine {
+        Engine { slurm: None, everything: false, hands }
     }
 
     /// The engine called `name`. A box that is a licence of Slurm's is driven through the first engine of Slurm's
@@ -44,7 +52,7 @@ impl Engine {
             events: at.events.clone(),
             cancel: at.cancel.clone(),
         };
-        Ok(Engine { slurm: Some((name.clone(), Slurm::new(start))), everything })
+        Ok(Engine { slurm: Some((name.clone(), Slurm::new(start))), everything, ..Engine::local() })
     }
 
     /// To be called when no more units come.
@@ -56,7 +64,7 @@ impl Engine {
 
     /// Builds that may be under way at once.
     pub fn builds_at_once(&self) -> usize {
-        self.whole().map_or(1, |(_, slurm)| slurm.setup().builds_at_once)
+        self.whole().map_or_else(|| self.hands.builds_at_once(), |(_, slurm)| slurm.setup().builds_at_once)
     }
 
     /// Jobs of make in one build, when the engine says so.
@@ -75,7 +83,7 @@ impl Engine {
 
     /// Makes a build. `slot` is for builds in this process.
     pub async fn build(&self, job: BuildJob, unit: &str, at: &Surroundings, slot: &mut Option<Slot>) -> BuildRecord {
-        let Some((name, slurm)) = self.whole() else { return super::build(&job, unit, at, slot).await };
+        let Some((name, slurm)) = self.whole() else { return self.hands.build(&job, unit, at, slot).await };
         let (revision, kconfig) = (job.revision.revision, job.kconfig.clone());
         let unbuilt = |reason| BuildRecord::unbuilt(revision, &kconfig, BuildOutcome::Infra { reason });
         let demand = Demand { shape: slurm.setup().build.clone(), ..Demand::default() };
@@ -101,7 +109,7 @@ impl Engine {
     ) -> Result<BootRecord, String> {
         let licence = licence(&job.machine);
         let (name, slurm) = match (&licence, self.whole()) {
-            (None, None) => return Ok(super::boot(&job, unit, attempt, dir, at).await),
+            (None, None) => return Ok(self.hands.boot(&job, unit, attempt, dir, at).await),
             (None, Some(slurm)) => slurm,
             (Some(_), _) => self.slurm.as_ref().ok_or_else(|| {
                 format!("{} is a licence of Slurm's, and lab/engines.yaml has no engine of Slurm's", job.machine.name)

@@ -10,6 +10,7 @@ mod constraint;
 mod file;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
+mod hands;
 mod job;
 mod login;
 mod login_words;
@@ -28,6 +29,7 @@ pub use caller::{Answer, Caller, Programs};
 pub use carrier::{Carrier, Item, Parcel, Shared, Source};
 pub use choice::Engine;
 pub use file::{EngineEntry, EnginesFile, LOCAL, LoginFile, Shape, SlurmFile, engines};
+pub use hands::Hands;
 pub use job::{BootJob, BuildJob, Done, Job, Surroundings, UnitResult, Work};
 pub use login::{Login, LoginStart};
 pub use perform::{boot, build};

@@ -97,6 +97,9 @@ fn excerpt(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_protocol::Status;
+    use proptest::prelude::*;
+
     use super::super::testing::{frames, hello};
     use super::*;
 
@@ -171,5 +174,73 @@ mod tests {
         assert_eq!(receive(frames(&[hello(), listed]).as_bytes()), (2, String::new()));
         let output = Message::Output { err: false, text: "x".repeat(LINE_LIMIT) };
         assert!(receive(frames(&[hello(), output]).as_bytes()).1.contains("allowed"));
+    }
+
+    fn status() -> impl Strategy<Value = Status> {
+        prop_oneof![
+            any::<i32>().prop_map(Status::Code),
+            any::<i32>().prop_map(Status::Signal),
+            Just(Status::Deadline),
+            Just(Status::Missing),
+        ]
+    }
+
+    /// Anything that an agent says between its greeting and its last word.
+    fn message() -> impl Strategy<Value = Message> {
+        let text = any::<String>;
+        let maybe = || prop::option::of(any::<String>());
+        prop_oneof![
+            (text(), maybe(), any::<bool>()).prop_map(|(what, error, fatal)| Message::Setup { what, error, fatal }),
+            (text(), prop::collection::vec(text(), 0..4)).prop_map(|(suite, tests)| Message::Listed { suite, tests }),
+            (text(), text(), any::<u32>()).prop_map(|(suite, test, round)| Message::Begin { suite, test, round }),
+            (any::<bool>(), text()).prop_map(|(err, text)| Message::Output { err, text }),
+            (text(), any::<u64>()).prop_map(|(text, dropped)| Message::Result { text, dropped }),
+            (text(), text(), any::<u32>(), status(), any::<u64>(), any::<u64>()).prop_map(
+                |(suite, test, round, status, dropped, tainted)| Message::End {
+                    suite,
+                    test,
+                    round,
+                    status,
+                    dropped,
+                    tainted
+                }
+            ),
+            Just(Message::Beat),
+            (text(), maybe()).prop_map(|(module, error)| Message::Unloaded { module, error }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn frames_read_back_as_themselves_however_the_bytes_come(
+            said in prop::collection::vec(message(), 0..8),
+            done in any::<bool>(),
+            sizes in prop::collection::vec(1_usize..200, 1..20),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let all: Vec<Message> =
+                std::iter::once(hello()).chain(said).chain(done.then_some(Message::Done)).collect();
+            let text = frames(&all);
+            // Whole, and from a guest that died anywhere.
+            for bytes in [text.as_bytes(), &text.as_bytes()[..cut.index(text.len() + 1)]] {
+                let mut receiver = Receiver::default();
+                let mut got = Vec::new();
+                let mut rest = bytes;
+                for size in sizes.iter().cycle() {
+                    if rest.is_empty() {
+                        break;
+                    }
+                    let (piece, later) = rest.split_at(rest.len().min(*size));
+                    got.extend(receiver.push(piece));
+                    rest = later;
+                }
+                receiver.finish();
+                let whole = bytes.iter().filter(|byte| **byte == b'\n').count();
+                prop_assert_eq!(&receiver.problem, &None);
+                prop_assert!(got.iter().enumerate().all(|(number, frame)| frame.seq == number as u64));
+                let got: Vec<Message> = got.into_iter().map(|frame| frame.message).collect();
+                prop_assert_eq!(&got, &all[..whole]);
+            }
+        }
     }
 }

@@ -56,26 +56,29 @@ pub struct BuildStage<'a> {
     pub revisions: &'a [RevisionCommit],
     /// Kconfigs with the suites whose selftests belong to them.
     pub kconfigs: &'a [(Kconfig, Vec<Suite>)],
-    /// By kconfig: the tools, or why the host cannot build it.
-    tools: BTreeMap<String, Result<String, String>>,
+    /// The host's tools for each kconfig.
+    pub tools: &'a HostTools,
 }
 
-impl<'a> BuildStage<'a> {
-    /// A stage, after a look at the host's tools.
-    pub async fn new(
-        context: &'a Context,
-        tree: &'a Tree,
-        revisions: &'a [RevisionCommit],
-        kconfigs: &'a [(Kconfig, Vec<Suite>)],
-    ) -> BuildStage<'a> {
-        let mut stage = BuildStage { context, tree, revisions, kconfigs, tools: BTreeMap::new() };
-        for (kconfig, _) in kconfigs {
-            let answer = build::toolchain(kconfig, stage.build_options(), &context.cancel).await;
-            stage.tools.insert(kconfig.name.clone(), answer.map_err(|error| error.to_string()));
-        }
-        stage
-    }
+/// By kconfig: the tools, or why the host cannot build it.
+pub type HostTools = BTreeMap<String, Result<String, String>>;
 
+/// Looks at the host's tools.
+pub async fn host_tools(context: &Context, kconfigs: &[Kconfig]) -> HostTools {
+    let mut tools = HostTools::new();
+    for kconfig in kconfigs {
+        let answer = build::toolchain(kconfig, build_options(context), &context.cancel).await;
+        tools.insert(kconfig.name.clone(), answer.map_err(|error| error.to_string()));
+    }
+    tools
+}
+
+fn build_options(context: &Context) -> BuildOptions {
+    let options = context.options();
+    BuildOptions { w1: options.w1, sparse: options.sparse }
+}
+
+impl BuildStage<'_> {
     /// What the stage is going to have, in order, and what of it is there.
     pub fn forecast(&self) -> Vec<Forecast> {
         let mut all = Vec::new();
@@ -150,11 +153,6 @@ impl<'a> BuildStage<'a> {
     /// The outcome of a build that the end of the run came before: nothing went wrong.
     fn interrupted(&self) -> BuildOutcome {
         BuildOutcome::NotRun { reason: self.context.why_stopped() }
-    }
-
-    fn build_options(&self) -> BuildOptions {
-        let options = self.context.options();
-        BuildOptions { w1: options.w1, sparse: options.sparse }
     }
 
     async fn have(&self, unit: &str, planned: &Planned<'_>, suites: &[Suite], slot: &mut Option<Slot>) -> Made {
@@ -249,7 +247,7 @@ impl<'a> BuildStage<'a> {
             out: Utf8PathBuf::new(),
             cache: self.context.cache.clone(),
             jobs: self.context.options().jobs,
-            options: self.build_options(),
+            options: build_options(self.context),
             touched,
             fresh: self.context.options().fresh,
             unit: unit.to_owned(),

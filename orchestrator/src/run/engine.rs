@@ -9,14 +9,14 @@ use tracing::Instrument;
 
 use super::board::Board;
 use super::booter::{Booted, Booter};
-use super::builds::{BuildStage, Made};
+use super::builds::{BuildStage, Made, host_tools};
 use super::context::Own;
 use super::examine::{Examined, examine};
 use super::flake_past::FlakePast;
 use super::forecast::{measured_boots, plain_boots};
 use super::gaps::Unplaced;
 use super::history::History;
-use super::host_accel::HostAccel;
+use super::host_accel::Host;
 use super::measure::{Measurement, metric_names};
 use super::metric_past::MetricPast;
 use super::placement::{Placement, Placements, place};
@@ -206,7 +206,7 @@ pub async fn execute(
         plan.guess(&tree.tree.name(), patches, &kconfigs, &placements);
     }
     plan.say();
-    let accel = Arc::new(HostAccel::default());
+    let host = Host { tools: host_tools(&context, &kconfigs).await, accel: Arc::default() };
     let mut trees = Vec::new();
     for index in 0..plans.len() {
         let tree = &plans[index];
@@ -220,14 +220,14 @@ pub async fn execute(
         if !matches!(prepared, Prepared::Ready { .. }) {
             plan.give_up(&name);
         }
-        let mut tested = test_tree(&context, prepared, &kconfigs, &placements, &accel, &plan, &past).await?;
+        let mut tested = test_tree(&context, prepared, &kconfigs, &placements, &host, &plan, &past).await?;
         for examined in &mut tested.examined {
             flakes.look_at([&name, &examined.kconfig, &examined.machine], &mut examined.comparisons);
         }
         trees.push(tested);
     }
     context.engine.finish().await;
-    let accel = accel.get();
+    let accel = host.accel.get();
     let inputs = summary::Inputs {
         context: &context,
         trees: &trees,
@@ -289,12 +289,12 @@ fn write_reports(folder: &RunFolder, report: &Report) -> std::io::Result<()> {
 }
 
 /// Builds and boots on one tree.
-async fn test_tree(
+pub(super) async fn test_tree(
     context: &Context,
     prepared: Prepared,
     kconfigs: &[Kconfig],
     placements: &Placements,
-    accel: &Arc<HostAccel>,
+    host: &Host,
     plan: &Plan,
     past: &MetricPast,
 ) -> Result<TreeResult, RunError> {
@@ -302,11 +302,11 @@ async fn test_tree(
         let (builds, examined, measured) = (Vec::new(), Vec::new(), Vec::new());
         return Ok(TreeResult { prepared, kconfigs: Vec::new(), unplaced: Vec::new(), builds, examined, measured });
     };
-    let booter = Booter::new(context, &tree.name, kconfigs, placements, accel.clone());
+    let booter = Booter::new(context, &tree.name, kconfigs, placements, host.accel.clone());
     let booter = booter.map_err(|error| RunError::Input(error.to_string()))?;
     let with_suites: Vec<(Kconfig, Vec<Suite>)> =
         kconfigs.iter().map(|kconfig| (kconfig.clone(), booter.all_suites(kconfig))).collect();
-    let stage = BuildStage::new(context, tree, revisions, &with_suites).await;
+    let stage = BuildStage { context, tree, revisions, kconfigs: &with_suites, tools: &host.tools };
     let tip = revisions.len() - 1;
     let mut pins = BTreeMap::new();
     let mut boards = Vec::new();

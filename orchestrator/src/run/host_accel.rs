@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use super::builds::HostTools;
 use crate::lab::{AccelChoice, LabError};
 use crate::words::Accel;
 
@@ -72,6 +73,14 @@ impl HostAccel {
         let first = |(binary, cell): &(String, Probed)| self.fallback_of(binary).or_else(|| cell.get().cloned());
         probed.iter().find_map(first).or_else(|| self.native.get().cloned())
     }
+}
+
+/// What is found out about this host once for all trees.
+pub struct Host {
+    /// The tools for each kconfig.
+    pub tools: HostTools,
+    /// How guests are run.
+    pub accel: Arc<HostAccel>,
 }
 
 #[cfg(test)]

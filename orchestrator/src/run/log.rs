@@ -98,7 +98,10 @@ pub(crate) fn fuzz_event_line(text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::words::{BlamedPatch, Evidence, Finding, FindingKind, PendingUnit, Severity, UnitKind, UnitOutcome};
 
     fn note(message: &str) -> Event {
         Event::Note { message: message.to_owned() }
@@ -115,5 +118,115 @@ mod tests {
         EventLog::open(&path).unwrap().append(&note("two")).unwrap();
         let events: Vec<Event> = read_events(&path).unwrap().into_iter().map(|(_, event)| event).collect();
         assert_eq!(events, [note("one"), note("two")]);
+    }
+
+    fn kind() -> impl Strategy<Value = UnitKind> {
+        prop::sample::select(vec![UnitKind::Fetch, UnitKind::Apply, UnitKind::Build, UnitKind::Boot])
+    }
+
+    /// Any text: quotes, line ends and escape sequences, too, and what looks like a line of the log.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![any::<String>(), Just("{\"at\":1,\"event\":\"run-started\",\"format\":9}\n".to_owned())]
+    }
+
+    fn outcome() -> impl Strategy<Value = UnitOutcome> {
+        prop_oneof![
+            Just(UnitOutcome::Done),
+            text().prop_map(|reason| UnitOutcome::Failed { reason }),
+            text().prop_map(|reason| UnitOutcome::Infra { reason }),
+            text().prop_map(|reason| UnitOutcome::NotRun { reason }),
+        ]
+    }
+
+    fn finding() -> impl Strategy<Value = Finding> {
+        let patch = prop::option::of((any::<usize>(), any::<usize>(), text()));
+        let kind =
+            prop::sample::select(vec![FindingKind::PatchRefused, FindingKind::Hang, FindingKind::MetricImproved]);
+        let evidence = prop::collection::vec((text(), text(), text()), 0..3);
+        (kind, any::<bool>(), text(), patch, prop::option::of(text()), evidence).prop_map(
+            |(kind, problem, summary, patch, some, evidence)| Finding {
+                kind,
+                severity: if problem { Severity::Problem } else { Severity::Notice },
+                tree: "t".into(),
+                revision: "patch 1/2".into(),
+                patch: patch.map(|(number, total, subject)| BlamedPatch { number, total, subject }),
+                kconfig: some.clone(),
+                machine: some.clone(),
+                test: some.clone(),
+                metric: some.clone(),
+                function: some,
+                summary,
+                evidence: evidence.into_iter().map(|(what, source, text)| Evidence { what, source, text }).collect(),
+                reproduce: "orchestrator run series x".into(),
+            },
+        )
+    }
+
+    /// An event of any kind that is kept.
+    fn event() -> impl Strategy<Value = Event> {
+        let pending = (text(), kind(), any::<Option<u64>>()).prop_map(|(unit, kind, usual_ms)| PendingUnit {
+            unit,
+            kind,
+            usual_ms,
+        });
+        prop_oneof![
+            (text(), text(), any::<bool>()).prop_map(|(run, command, resumed)| Event::RunStarted {
+                run,
+                format: FORMAT,
+                command,
+                resumed
+            }),
+            (any::<usize>(), any::<usize>(), prop::collection::vec(pending, 0..3))
+                .prop_map(|(units, reused, pending)| Event::Planned { units, reused, pending }),
+            (text(), kind(), any::<u32>()).prop_map(|(unit, kind, attempt)| Event::UnitStarted { unit, kind, attempt }),
+            (text(), kind(), any::<u32>(), outcome(), prop::option::of(text()), any::<bool>(), any::<u64>()).prop_map(
+                |(unit, kind, attempt, outcome, key, reused, wall_ms)| Event::UnitEnded {
+                    unit,
+                    kind,
+                    attempt,
+                    outcome,
+                    key,
+                    reused,
+                    wall_ms
+                }
+            ),
+            finding().prop_map(|finding| Event::Found { finding: Box::new(finding) }),
+            text().prop_map(|message| Event::Note { message }),
+            (text(), any::<u64>()).prop_map(|(verdict, wall_ms)| Event::RunEnded { verdict, wall_ms }),
+        ]
+    }
+
+    fn read(path: &Utf8Path) -> Vec<Event> {
+        read_events(path).unwrap().into_iter().map(|(_, event)| event).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_log_reads_back_as_it_was_written_however_it_was_cut_off(
+            events in prop::collection::vec(event(), 1..6),
+            more in prop::collection::vec(event(), 1..3),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = Utf8PathBuf::from_path_buf(folder.path().join("events.jsonl")).unwrap();
+            let mut log = EventLog::open(&path).unwrap();
+            let mut ends = Vec::new();
+            for event in &events {
+                log.append(event).unwrap();
+                log.append(&Event::UnitProgress { unit: "u".into(), done: 1, total: 2, message: "m".into() }).unwrap();
+                ends.push(std::fs::metadata(&path).unwrap().len() as usize);
+            }
+            prop_assert_eq!(read(&path), events.clone());
+            let bytes = std::fs::read(&path).unwrap();
+            let cut = cut.index(bytes.len() + 1);
+            std::fs::write(&path, &bytes[..cut]).unwrap();
+            // A line is whole when all but its line end is there.
+            let whole = ends.iter().filter(|end| **end - 1 <= cut).count();
+            prop_assert_eq!(read(&path), events[..whole].to_vec());
+            // The next process goes on behind it.
+            let mut log = EventLog::open(&path).unwrap();
+            more.iter().for_each(|event| log.append(event).unwrap());
+            prop_assert_eq!(read(&path), [&events[..whole], &more].concat());
+        }
     }
 }

@@ -37,6 +37,10 @@ mod plan;
 mod posted_stock;
 pub mod previous;
 mod recorder;
+#[cfg(test)]
+mod sim_tests;
+#[cfg(test)]
+mod simulated;
 mod stop;
 mod summary;
 #[cfg(test)]
