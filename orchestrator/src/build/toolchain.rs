@@ -6,16 +6,16 @@ use super::BuildOptions;
 use crate::process::{Command, ProcessError};
 use crate::words::Kconfig;
 
-/// A tool of a kconfig that this host lacks.
+/// Tools of a kconfig that this host lacks.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
     /// Not installed.
-    #[error("{program} is missing: apt-get install {package}")]
+    #[error("{} {} missing: apt-get install {}", programs.join(", "), if programs.len() == 1 { "is" } else { "are" }, packages.join(" "))]
     Missing {
-        /// Program.
-        program: String,
-        /// Debian package that has it.
-        package: String,
+        /// Programs.
+        programs: Vec<String>,
+        /// Debian packages that have them.
+        packages: Vec<String>,
     },
     /// There, but it does not work.
     #[error("{program} does not work: {source}")]
@@ -64,6 +64,7 @@ pub async fn toolchain(
     cancel: &CancellationToken,
 ) -> Result<String, ToolchainError> {
     let mut versions = Vec::new();
+    let (mut lacking, mut packages) = (Vec::new(), Vec::new());
     for (program, package) in programs(kconfig, options) {
         // bc reads its standard input when it does not know the option; it is empty here.
         let output = Command::new(&program, "/").arg("--version").output(cancel).await;
@@ -72,9 +73,15 @@ pub async fn toolchain(
                 let line = text.lines().next().unwrap_or_default();
                 versions.push(format!("{program}: {}", line.trim()));
             }
-            Err(ProcessError::NotFound { .. }) => return Err(ToolchainError::Missing { program, package }),
+            Err(ProcessError::NotFound { .. }) => {
+                lacking.push(program);
+                packages.push(package);
+            }
             Err(source @ ProcessError::Io { .. }) => return Err(ToolchainError::Broken { program, source }),
         }
+    }
+    if !lacking.is_empty() {
+        return Err(ToolchainError::Missing { programs: lacking, packages });
     }
     // make, flex and the like are needed, but their versions do not change what is built or said.
     let decides = |line: &&String| {
@@ -114,10 +121,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_compiler_says_what_to_install() {
+    async fn everything_that_is_missing_says_what_to_install() {
         let mut kconfig = request().kconfig;
         kconfig.cross_compile = "no-such-machine-".into();
         let error = toolchain(&kconfig, BuildOptions::default(), &CancellationToken::new()).await.unwrap_err();
-        assert_eq!(error.to_string(), "no-such-machine-gcc is missing: apt-get install gcc-no-such-machine");
+        assert_eq!(
+            error.to_string(),
+            "no-such-machine-gcc, no-such-machine-ld are missing: apt-get install gcc-no-such-machine \
+             binutils-no-such-machine"
+        );
+        let one = ToolchainError::Missing { programs: vec!["bc".into()], packages: vec!["bc".into()] };
+        assert_eq!(one.to_string(), "bc is missing: apt-get install bc");
     }
 }

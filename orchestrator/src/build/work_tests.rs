@@ -223,6 +223,7 @@ async fn a_missing_cross_compiler_is_not_run() {
     let mut request = toy.request(0);
     request.kconfig.cross_compile = "no-such-machine-".into();
     let record = build(&request).await;
-    let reason = "no-such-machine-gcc is missing: apt-get install gcc-no-such-machine";
+    let reason = "no-such-machine-gcc, no-such-machine-ld are missing: \
+                  apt-get install gcc-no-such-machine binutils-no-such-machine";
     assert_eq!(record.outcome, BuildOutcome::NotRun { reason: reason.into() });
 }

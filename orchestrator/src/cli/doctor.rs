@@ -121,15 +121,16 @@ async fn arm64(cancel: &CancellationToken) -> Check {
 }
 
 fn print(checks: &[Check]) {
+    let width = checks.iter().map(|check| check.what.len()).max().unwrap_or_default();
     for check in checks {
         let mark = match check.state {
             State::Good => "ok     ",
             State::Limited => "limited",
             State::Missing => "MISSING",
         };
-        say!("{mark}  {:<22} {}", check.what, check.found);
+        say!("{mark}  {:<width$} {}", check.what, check.found);
         if let Some(remedy) = &check.remedy {
-            say!("         {:<22} -> {remedy}", "");
+            say!("         {:<width$} -> {remedy}", "");
         }
     }
 }

@@ -281,22 +281,23 @@ proptest! {
             check_units(&events);
             check_builds(&house, &result);
             check_boots(&house, &result);
-            let seen = house.seen.lock().unwrap();
-            assert_eq!(seen.wrong, [""; 0]);
-            assert!(seen.building.is_empty() && seen.booting.is_empty());
-            // Something is always at work, and no build ever waits for a boot.
-            let (work, build_work) = (seen.work - before.0, seen.build_work - before.1);
-            assert!(took <= work + MOMENT, "{took:?} for {work:?} of work");
-            if let Some(last) = seen.built_at.values().copied().max().filter(|last| *last >= begun) {
-                let built = last - begun;
-                assert!(built <= build_work + MOMENT, "{built:?} for {build_work:?} of builds");
-            }
+            let before = {
+                let seen = house.seen.lock().unwrap();
+                assert_eq!(seen.wrong, [""; 0]);
+                assert!(seen.building.is_empty() && seen.booting.is_empty());
+                // Something is always at work, and no build ever waits for a boot.
+                let (work, build_work) = (seen.work - before.0, seen.build_work - before.1);
+                assert!(took <= work + MOMENT, "{took:?} for {work:?} of work");
+                if let Some(last) = seen.built_at.values().copied().max().filter(|last| *last >= begun) {
+                    let built = last - begun;
+                    assert!(built <= build_work + MOMENT, "{built:?} for {build_work:?} of builds");
+                }
+                if case.stop.is_none() {
+                    check_first_boot(&house, &result, &seen);
+                }
+                seen.attempts.clone()
+            };
             // All of it once more: nothing but trouble is tried again.
-            if case.stop.is_none() {
-                check_first_boot(&house, &result, &seen);
-            }
-            let before = seen.attempts.clone();
-            drop(seen);
             house.run(None).await;
             let seen = house.seen.lock().unwrap();
             assert_eq!(seen.wrong, [""; 0]);
