@@ -226,6 +226,61 @@ mod tests {
     }
 
     #[test]
+    fn hits_are_left_out_while_they_are_few() {
+        let with = |quiet: usize, hits: usize| {
+            let mut differences = vec![0.01; quiet];
+            differences.extend(vec![0.5; hits]);
+            without_hits(&differences).len()
+        };
+        // Three in eight, and five must remain.
+        for (quiet, hits, kept) in [(5, 3, 5), (4, 4, 8), (5, 1, 5), (4, 1, 5), (10, 6, 10), (9, 7, 16), (15, 9, 15)] {
+            assert_eq!(with(quiet, hits), kept, "{hits} hits beside {quiet}");
+        }
+    }
+
+    #[test]
+    fn six_pairs_are_ranked_and_five_are_not() {
+        // One that is far away moves a mean.
+        let (estimate, low, high) = interval(&[1.0, 2.0, 3.0, 4.0, 5.0, 100.0]).unwrap();
+        assert_eq!((estimate, low, high), (3.5, 1.0, 100.0));
+        let (estimate, ..) = interval(&[1.0, 2.0, 3.0, 4.0, 100.0]).unwrap();
+        assert_eq!(estimate, 22.0);
+    }
+
+    /// The same cost in every phase.
+    fn even(pages: u64, value: u64) -> MetricSamples {
+        let samples = (0..8).map(|phase| Sample { phase, value, copy: None }).collect();
+        MetricSamples { metric: "m".into(), pages, samples, functions: Vec::new() }
+    }
+
+    #[test]
+    fn two_instructions_a_page_are_the_least_that_is_called() {
+        let judged = |patched: u64| outcome(&even(100, 4000), &even(100, patched), Part::Whole);
+        let below = judged(4199);
+        assert_eq!((below.change, below.note), (MetricChange::Unchanged, None));
+        assert_eq!(below.effect.unwrap().visible, 0.05);
+        assert_eq!(judged(4200).change, MetricChange::Regressed);
+        assert_eq!(judged(3800).change, MetricChange::Improved);
+    }
+
+    #[test]
+    fn what_is_visible_does_not_depend_on_what_was_seen() {
+        for seed in 0..20 {
+            let noisy = Guest { jitter: 20_000, ..Guest::plain() };
+            let base = Guest { seed, ..noisy }.measure("m", 512, 8);
+            let mut patched = Guest { seed: seed + 1000, ..noisy }.measure("m", 512, 8);
+            let before = outcome(&base, &patched, Part::Whole).effect.unwrap();
+            let cost = base.samples[0].value;
+            patched.samples.iter_mut().for_each(|sample| sample.value += cost);
+            let after = outcome(&base, &patched, Part::Whole).effect.unwrap();
+            assert!((after.visible - before.visible).abs() < 1e-9, "{before:?} {after:?}");
+            assert!(after.estimate > before.estimate + 0.5);
+            let reach = (before.high - before.estimate).max(before.estimate - before.low);
+            assert!(before.visible >= reach, "{before:?}");
+        }
+    }
+
+    #[test]
     fn half_of_the_phases_hit_are_no_accident() {
         let (base, mut patched) = guests(16, 0.0);
         patched.samples.iter_mut().step_by(2).for_each(|sample| sample.value += 9000);
