@@ -34,3 +34,28 @@ impl Outcome {
 pub fn off_zero(effect: &Effect) -> bool {
     effect.low > 0.0 || effect.high < 0.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_that_holds_zero_says_nothing() {
+        let off = |low: f64, high: f64| off_zero(&Effect { estimate: 0.0, low, high, visible: 0.0, p: None });
+        assert!(off(0.1, 0.2) && off(-0.2, -0.1));
+        for (low, high) in [(-0.1, 0.1), (0.0, 0.1), (-0.1, 0.0), (0.0, 0.0)] {
+            assert!(!off(low, high), "{low} to {high}");
+        }
+    }
+
+    #[test]
+    fn a_significant_effect_is_dearer_or_cheaper_by_its_sign() {
+        let change = |estimate: f64, significant| {
+            let effect = Effect { estimate, low: estimate, high: estimate, visible: 0.0, p: None };
+            Outcome::of(effect, significant, None).change
+        };
+        assert_eq!(change(0.1, true), MetricChange::Regressed);
+        assert_eq!(change(-0.1, true), MetricChange::Improved);
+        assert_eq!(change(0.1, false), MetricChange::Unchanged);
+    }
+}

@@ -66,6 +66,19 @@ mod tests {
         assert!((52..60).contains(&held), "{held} of 60");
     }
 
+    /// More confidence is a wider interval, on both sides of the estimate.
+    #[test]
+    fn intervals_lie_in_one_another() {
+        let (a, b) = ([1.0, 2.0, 4.0, 8.0, 16.0, 5.0], [2.0, 3.5, 5.0, 9.0, 17.0, 30.0]);
+        let middle = hodges_lehmann(&a, &b).unwrap();
+        let (low, high) = bootstrap_interval(&a, &b, 0.5).unwrap();
+        let (lower, higher) = bootstrap_interval(&a, &b, 0.95).unwrap();
+        assert!(
+            lower < low && low < middle && middle < high && high < higher,
+            "{lower} {low} {middle} {high} {higher}"
+        );
+    }
+
     #[test]
     fn the_same_samples_give_the_same_interval() {
         let (a, b) = ([1.0, 2.0, 4.0, 8.0, 16.0], [2.0, 3.0, 5.0, 9.0, 17.0]);

@@ -74,3 +74,26 @@ pub fn side(boots: &[&MetricSamples], part: Part) -> Option<MetricSide> {
     let spread = if middle == 0.0 { 0.0 } else { half_quartile_range(&per_page)? / middle.abs() };
     Some(MetricSide { median: middle, spread, readings: per_page.len(), boots: boots.len() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Sample;
+
+    fn boot(pages: u64, values: &[u64]) -> MetricSamples {
+        let samples = values.iter().zip(0..).map(|(&value, phase)| Sample { phase, value, copy: None }).collect();
+        MetricSamples { metric: "m".into(), pages, samples, functions: Vec::new() }
+    }
+
+    #[test]
+    fn a_side_is_told_by_its_middle_and_how_far_half_of_it_lies() {
+        let (first, second) = (boot(10, &[100, 200, 300]), boot(10, &[400, 500]));
+        let side = side(&[&first, &second], Part::Whole).unwrap();
+        assert_eq!((side.median, side.readings, side.boots), (30.0, 5, 2));
+        let spread = half_quartile_range(&[10.0, 20.0, 30.0, 40.0, 50.0]).unwrap() / 30.0;
+        assert!(spread > 0.0 && (side.spread - spread).abs() < 1e-12, "{side:?}");
+        let nothing = super::side(&[&boot(1, &[0, 0])], Part::Whole).unwrap();
+        assert_eq!((nothing.median, nothing.spread), (0.0, 0.0));
+        assert!(super::side(&[&boot(1, &[])], Part::Whole).is_none());
+    }
+}
