@@ -4,6 +4,7 @@
 //! the cache under its [`key()`]. [`lookup`] finds what an earlier run left. [`matrix()`] reads `kconfigs/`.
 
 mod abi;
+mod answers;
 mod artefacts;
 mod changes;
 mod compare;

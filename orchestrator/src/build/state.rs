@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 use super::diagnostics::Said;
 use super::mend::mend;
 use crate::words::{Diagnostic, DroppedSymbol, Level};
@@ -40,6 +41,9 @@ pub(super) struct State {
     pub resolved: Option<Resolved>,
     /// Warnings of targets that exist, by target.
     warnings: BTreeMap<String, Kept>,
+    /// What the tools answered kbuild in the last build that ended well; `None` when the next may answer otherwise.
+    #[serde(default)]
+    pub answers: Option<Answers>,
     /// Step lines of the last build from nothing.
     pub full_steps: u64,
     /// Step lines of the last build on top of another.

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 
+use super::answers::Answers;
 use super::diagnostics::Said;
-use super::make::{arguments, goals};
+use super::make::{arguments, goals, source_arch};
 use super::mend::{Marker, mend};
 use super::reason::{first_error, without_echoes};
 use super::resolve::{Unresolved, dropped_diagnostics, resolve};
@@ -176,6 +177,9 @@ async fn make_kernel(
         Found::Fresh => state.full_steps = made.said.steps,
         Found::Kept => state.last_steps = made.said.steps,
     }
+    if made.complete {
+        same_answers(request, state)?;
+    }
     note_omitted(&made.said, record);
     if request.kconfig.kind == Kind::Compile {
         unknown_targets(&mut made, record);
@@ -186,6 +190,26 @@ async fn make_kernel(
     } else {
         BuildOutcome::Failed { reason: first_error(&record.diagnostics).unwrap_or(made.last_line) }
     };
+    Ok(())
+}
+
+/// Trouble when a tool answered kbuild otherwise than in the build before, for no reason that can be seen. The next build asks again
+/// and is believed.
+fn same_answers(request: &BuildRequest, state: &mut State) -> Result<(), String> {
+    let io = |error: std::io::Error| error.to_string();
+    let arch = source_arch(&request.kconfig.arch);
+    let answers = Answers::read(&request.out, &request.source, arch, &request.extra_make()).map_err(io)?;
+    let before = state.answers.take();
+    match before.as_ref().and_then(|before| answers.contradiction(before)) {
+        None => state.answers = Some(answers),
+        Some(file) => {
+            state.save(&request.out).map_err(io)?;
+            return Err(format!(
+                "{file} holds another command than after the build before, although neither the configuration nor a Makefile \
+                 changed: a compiler or linker was killed or failed while kbuild asked it for its options"
+            ));
+        }
+    }
     Ok(())
 }
 

@@ -118,8 +118,8 @@ pub fn make_dies(known: &Known) {
                 let resumed = known.resume();
                 assert_eq!(resumed.code, Some(1), "{victim}: {}", resumed.said);
             }
-            // One that only answered a question of kbuild's, which then goes another way (docs/reliability.md, Limits): another
-            // kernel, or a warning of the linker. Whatever it was, it is gone with the build.
+            // One that only answered a question of kbuild's about a single folder (docs/reliability.md, Limits): another kernel, which
+            // is gone with the build.
             Some(1) if victim != "make" => {
                 println!("{victim} was killed while kbuild asked it for an option");
                 known.forget("builds");
