@@ -231,7 +231,7 @@ proptest! {
         };
         prop_assert_eq!(equal, Vec::from_iter(expected));
         prop_assert_eq!(after, before);
-let mut again = repeats(&with(&base), &with(&patched));
+        let mut again = repeats(&with(&base), &with(&patched));
         again.remove("s.equal");
         prop_assert_eq!(again, repeats(&base, &patched));
     }

@@ -242,7 +242,8 @@ impl Open {
             | SplatKind::Leak => entry.or(self.counter),
         };
         let function = match named {
-            Some(named) if !is_plumbing(named) => Some(named.to_owned()),
+            // Only an assertion or a sanitizer names it in its first line, and both speak of the caller.
+            Some(named) if !is_plumbing(named) && !is_carrier(named) => Some(named.to_owned()),
             Some(named) => Some(from_trace.unwrap_or_else(|| named.to_owned())),
             None => from_trace,
         }
@@ -379,6 +380,12 @@ mod tests {
         let kasan =
             "BUG: KASAN: use-after-free in kasan_check_range+0x1/0x2\nCall Trace:\n kasan_report+0x1/0x2\n f+0x1/0x2\n";
         assert_eq!(read(kasan).splats.remove(0).function.as_deref(), Some("f"));
+        let warning = "WARNING: CPU: 0 PID: 1 at mm/page_alloc.c:1 __alloc_pages_noprof+0x1/0x2\nRIP: 0010:__alloc_pages_noprof+0x1/0x2\n\
+                       Call Trace:\n alloc_pages_noprof+0x1/0x2\n f+0x1/0x2\n---[ end trace 0 ]---\n";
+        assert_eq!(read(warning).splats.remove(0).function.as_deref(), Some("f"));
+        // A fault inside of it is its own.
+        let fault = "BUG: kernel NULL pointer dereference, address: 0\nRIP: 0010:__alloc_pages_noprof+0x1/0x2\nCall Trace:\n f+0x1/0x2\n";
+        assert_eq!(read(fault).splats.remove(0).function.as_deref(), Some("__alloc_pages_noprof"));
         let alone = "BUG: KASAN: use-after-free in kasan_check_range+0x1/0x2\n";
         assert_eq!(read(alone).splats.remove(0).function.as_deref(), Some("kasan_check_range"));
     }
